@@ -1,0 +1,143 @@
+"""What every layer is: a frozen description with a forward rule and a backward rule beside it."""
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from jaxgd._types import Array, Shape
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a layer is told besides its parameters and its input."""
+
+    training: bool = False
+    source: Any = None
+    """Where this layer draws from; None where nothing is drawn."""
+    row_mask: Array | None = None
+    """bool[batch], False for rows that only pad a short batch; None when every row counts."""
+    precision: str = "highest"
+    params_dtype: Any = jnp.float32
+    compute_dtype: Any = jnp.float32
+
+
+class Output(NamedTuple):
+    """What a layer gives back."""
+
+    y: Array
+    statistics: Mapping[str, Array] = {}
+    """New values of the statistics, only while training."""
+    logits: Array | None = None
+    """The pre-activation, if `y` is exactly its sigmoid or softmax."""
+
+
+class Gradients(NamedTuple):
+    """What the backward rule of a layer gives back."""
+
+    x: Array
+    """dL/dx, which flows on to the layer before."""
+    params: Mapping[str, Array] = {}
+    delta: Array | None = None
+    """dL/dz, z being the pre-activation; None for a layer without one."""
+
+
+@dataclass(frozen=True, repr=False)
+class Layer:
+    """A frozen, hashable description of one layer, and a pytree whose leaves are its `scalars`.
+
+    Because the scalars are leaves, a compiled program takes them as inputs: another dropout rate is
+    not another program.
+    """
+
+    name: str | None = field(default=None, kw_only=True)
+    trainable: bool = field(default=True, kw_only=True)
+
+    scalars: ClassVar[tuple[str, ...]] = ()
+    keeps_values: ClassVar[bool] = False
+    """Whether this layer is the identity at inference, so that logits survive it."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        jax.tree_util.register_pytree_node(cls, _flatten, lambda aux, leaves: _unflatten(cls, aux, leaves))
+
+    @property
+    def kind(self) -> str:
+        """The layer's word: its class in snake case, as Keras names layers."""
+        return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(self).__name__).lower()
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """Shape of one row's output, without the batch."""
+        return input_shape
+
+    def draws(self) -> tuple[str, ...]:
+        """What Keras draws a seed for when it constructs this layer, in its order."""
+        return ()
+
+    def init(self, sources: Mapping[str, Any], input_shape: Shape, dtype: Any) -> dict[str, Array]:
+        """The layer's leaves; `sources` has one entry for each of `draws()`."""
+        return {}
+
+    def forward(self, params: Mapping[str, Array], x: Array, context: Context) -> Output:
+        """The output for `x`: [batch, ...]."""
+        raise TypeError(f"{type(self).__name__} has no forward rule.")
+
+    def backward(self, params: Mapping[str, Array], x: Array, upstream: Array, context: Context) -> Gradients:
+        """The chain rule through this layer; `upstream` is dL/dy."""
+        raise TypeError(f"{type(self).__name__} has no backward rule.")
+
+    def penalties(self, params: Mapping[str, Array]) -> list[Array]:
+        """The weight regularizers' values, in Keras's order."""
+        return []
+
+    def activity_penalty(self, y: Array) -> Array | None:
+        """The activity regularizer's value summed over the rows of `y`, not yet divided by them."""
+        return None
+
+    def constraints(self) -> dict[str, Any]:
+        """{leaf: constraint} applied after every update."""
+        return {}
+
+    def __repr__(self) -> str:
+        shown = (f for f in dataclasses.fields(self) if f.init and f.repr)
+        parts = [_shown_field(self, f) for f in shown]
+        return f"{self.kind}({', '.join(part for part in parts if part)})"
+
+
+def _shown_field(layer: Layer, f: dataclasses.Field) -> str:
+    value = getattr(layer, f.name)
+    if f.default is dataclasses.MISSING:
+        return f"{value!r}"
+    return "" if value is f.default or value == f.default else f"{f.name}={value!r}"
+
+
+def _flatten(layer: Layer) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    leaves = tuple(getattr(layer, name) for name in layer.scalars)
+    static = tuple(
+        (f.name, getattr(layer, f.name)) for f in dataclasses.fields(layer) if f.name not in layer.scalars
+    )
+    return leaves, static
+
+
+def _unflatten(cls: type, static: tuple[Any, ...], leaves: Any) -> Layer:
+    layer = object.__new__(cls)
+    for name, value in (*static, *zip(cls.scalars, leaves, strict=True)):
+        object.__setattr__(layer, name, value)
+    return layer
+
+
+def sum_rows(values: Array, row_mask: Array | None) -> Array:
+    """Sum over the batch axis of the rows that count."""
+    if row_mask is None:
+        return values.sum(axis=0)
+    shape = (-1,) + (1,) * (values.ndim - 1)
+    return jnp.where(row_mask.reshape(shape), values, jnp.zeros((), values.dtype)).sum(axis=0)
+
+
+def count_rows(batch: int, row_mask: Array | None, dtype: Any) -> Array | float:
+    """How many rows count: a Python number where that is known while tracing."""
+    return float(batch) if row_mask is None else row_mask.sum(dtype=dtype)

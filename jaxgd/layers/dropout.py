@@ -1,0 +1,72 @@
+"""Dropout: some entries are zero while training, the others are scaled up."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import jax.numpy as jnp
+
+from jaxgd import random
+from jaxgd._checks import check_integer, check_real
+from jaxgd._types import Array
+from jaxgd.layers.base import Context, Gradients, Layer, Output
+
+
+@dataclass(frozen=True, repr=False)
+class Dropout(Layer):
+    """y = x * keep / (1 - rate) while training, x otherwise; keep = (uniform >= rate).
+
+    Args:
+      rate: share of the entries that become zero, in [0, 1]; 1 gives zeros, 0 the identity.
+      seed: an int fixes the seed of this layer; None takes the run's.
+
+    Raises:
+      ValueError: rate outside [0, 1], or no key while training.
+    Keras: `Dropout`, its masks bit for bit when the key is a `KerasKey`.
+    >>> dropout(0.1)
+    dropout(0.1)
+    """
+
+    rate: float
+    seed: int | None = field(default=None, kw_only=True)
+    scale: float = field(init=False, repr=False, default=1.0)
+    """1 / (1 - rate), rounded once, from the exact rate."""
+    active: bool = field(init=False, repr=False, default=True)
+
+    scalars: ClassVar[tuple[str, ...]] = ("rate", "scale")
+    keeps_values: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        check_real("rate", self.rate, 0.0, 1.0)
+        if self.seed is not None:
+            check_integer("seed", self.seed, 0)
+        object.__setattr__(self, "scale", 1.0 / (1.0 - self.rate) if self.rate < 1 else 0.0)
+        object.__setattr__(self, "active", self.rate > 0)
+
+    def draws(self) -> tuple[str, ...]:
+        return ("mask",) if self.active and self.seed is None else ()
+
+    def _factor(self, x: Array, context: Context) -> Array | None:
+        """What x is multiplied by; None for the identity."""
+        if not (context.training and self.active):
+            return None
+        keep = random.keep_mask(needed_source(self, context), self.rate, x.shape)
+        return jnp.where(keep, jnp.asarray(self.scale, x.dtype), jnp.zeros((), x.dtype))
+
+    def forward(self, params: Mapping[str, Array], x: Array, context: Context) -> Output:
+        factor = self._factor(x, context)
+        return Output(x if factor is None else x * factor)
+
+    def backward(self, params: Mapping[str, Array], x: Array, upstream: Array, context: Context) -> Gradients:
+        factor = self._factor(x, context)
+        return Gradients(upstream if factor is None else upstream * factor)
+
+
+def needed_source(layer: Layer, context: Context) -> Any:
+    """The layer's source of random numbers. Raises ValueError where there is none."""
+    if context.source is None:
+        raise ValueError(f"{layer.kind}: training needs a key; pass key=... to forward.")
+    return context.source
+
+
+dropout = Dropout
