@@ -1,6 +1,6 @@
 """Losses in Keras's meaning: plain functions (y_true, y_pred) -> scalar, and `Loss`, their description."""
 
-from jaxgd.losses._get import ALIASES, class_name, get, output_kind, resolve
+from jaxgd.losses._get import ALIASES, class_name, get, names, output_kind, resolve
 from jaxgd.losses._loss import Loss
 from jaxgd.losses.crossentropy import (
     binary_crossentropy,
@@ -45,6 +45,7 @@ __all__ = [
     "mean_absolute_percentage_error",
     "mean_squared_error",
     "mean_squared_logarithmic_error",
+    "names",
     "output_kind",
     "poisson",
     "resolve",

@@ -35,12 +35,17 @@ def class_name(name: str) -> str:
     return _CLASS_NAMES.get(name, "".join(word.capitalize() for word in name.split("_")))
 
 
-def _make_names() -> dict[str, Callable[..., Array]]:
-    functions = {function.__name__: function for function in RULES}
-    names = {**functions, **{class_name(name): function for name, function in functions.items()}}
+def names() -> dict[str, str]:
+    """Every name that `get` knows, to the name of its function."""
+    functions = [function.__name__ for function in RULES]
+    known = {**{name: name for name in functions}, **{class_name(name): name for name in functions}}
     for alias, name in ALIASES.items():
-        names[alias] = names[alias.upper()] = functions[name]
-    return names
+        known[alias] = known[alias.upper()] = name
+    return known
+
+
+def _function_named(name: str) -> Callable[..., Array]:
+    return next(function for function in RULES if function.__name__ == name)
 
 
 def get(identifier: Any, reduction: str | None = "sum_over_batch_size", **options: Any) -> Loss:
@@ -69,10 +74,10 @@ def get(identifier: Any, reduction: str | None = "sum_over_batch_size", **option
     if isinstance(identifier, functools.partial):
         return _from_partial(identifier, reduction, options)
     if isinstance(identifier, str):
-        names = _make_names()
-        if identifier not in names:
-            raise unknown_name("loss", identifier, names)
-        return _make(names[identifier], reduction, options)
+        known = names()
+        if identifier not in known:
+            raise unknown_name("loss", identifier, known)
+        return _make(_function_named(known[identifier]), reduction, options)
     if not callable(identifier) or isinstance(identifier, type):
         raise TypeError(f"loss: expected a name, a Loss or a function, got {identifier!r}.")
     return _make(identifier, reduction, options)

@@ -75,14 +75,14 @@ class Loss(Named):
           y_true, y_pred, logits: as in `values`.
           sample_weight: float[batch], [batch, 1] or of the values' shape.
           row_mask: bool[batch], False for rows that fill up a short batch: they add exactly 0 to the value
-            and get a gradient of exactly 0, whatever they hold. None: every row exists, and nothing is masked.
+            and get a gradient of exactly 0, whatever they hold. None: every row exists, nothing is masked.
           mask: bool of the values' shape, False for entries that Keras's mask leaves out of the mean.
         Returns:
           A scalar; the weighted values (padded rows 0) if the reduction is None.
         Raises:
           ValueError: shapes do not match, or a row mask meets a loss that cannot tell rows apart.
         """
-        y_true, y_pred, logits = self._hide_padding(y_true, y_pred, logits, row_mask)
+        y_true, y_pred, logits = self.hide_padding(y_true, y_pred, logits, row_mask)
         values = self.values(y_true, y_pred, logits)
         return self._weighting(y_true, y_pred, values, sample_weight, row_mask, mask).apply(values)
 
@@ -98,7 +98,7 @@ class Loss(Named):
         rule = self.rule
         if rule is None:
             return self._automatic_gradient(y_true, y_pred, sample_weight, row_mask, mask)
-        y_true, y_pred, _ = self._hide_padding(y_true, y_pred, None, row_mask)
+        y_true, y_pred, _ = self.hide_padding(y_true, y_pred, None, row_mask)
         options = dict(self.options)
         aligned = rule.align(y_true, y_pred)
         values = rule.values(*aligned, **options)
@@ -131,6 +131,11 @@ class Loss(Named):
             return jnp.asarray(jnp.shape(y_pred)[0], dtype)
         return jnp.sum(jnp.asarray(row_mask), dtype=dtype)
 
+    def valid(self, y_true: Any, y_pred: Any) -> Array | None:
+        """bool of the values' shape: which samples an `ignore_class` leaves; None where all count."""
+        rule = self.rule
+        return None if rule is None else rule.valid(rule.align(y_true, y_pred)[0], **dict(self.options))
+
     def _from_logits(self) -> "Loss":
         return replace(self, options=tuple(sorted({**dict(self.options), "from_logits": True}.items())))
 
@@ -141,7 +146,7 @@ class Loss(Named):
             return y_pred, options
         return logits, {**options, "from_logits": True}
 
-    def _hide_padding(self, y_true: Any, y_pred: Any, logits: Any, row_mask: Any) -> tuple[Any, Any, Any]:
+    def hide_padding(self, y_true: Any, y_pred: Any, logits: Any, row_mask: Any) -> tuple[Any, Any, Any]:
         """The arrays with harmless content in the rows that are padding."""
         if row_mask is None:
             return y_true, y_pred, logits
@@ -153,18 +158,17 @@ class Loss(Named):
     def _weighting(
         self, y_true: Any, y_pred: Any, values: Array, sample_weight: Any, row_mask: Any, mask: Any
     ) -> Weighting:
-        options, rule = dict(self.options), self.rule
         if row_mask is not None:
-            row_mask = self._rows_of(values, jnp.asarray(row_mask), jnp.ndim(y_pred), options)
-        if rule is not None:
-            own = rule.valid(rule.align(y_true, y_pred)[0], **options)
-            mask = own if mask is None else mask if own is None else own & jnp.asarray(mask, bool)
+            row_mask = self._rows_of(values, jnp.asarray(row_mask), jnp.ndim(y_pred))
+        own = self.valid(y_true, y_pred)
+        if own is not None:
+            mask = own if mask is None else own & jnp.asarray(mask, bool)
         return make_weighting(values, self.reduction, sample_weight, mask, row_mask)
 
-    def _rows_of(self, values: Array, row_mask: Array, ndim: int, options: dict[str, Any]) -> Array | None:
+    def _rows_of(self, values: Array, row_mask: Array, ndim: int) -> Array | None:
         """The row mask as far as it applies to the values. Raises ValueError where rows are one value."""
         rule = self.rule
-        if rule is not None and couples_rows(rule, max(ndim, 1), options):
+        if rule is not None and couples_rows(rule, max(ndim, 1), dict(self.options)):
             if rule.is_additive:
                 return row_mask if values.ndim == 0 else None
         elif values.ndim > 0 and values.shape[0] == row_mask.shape[0]:

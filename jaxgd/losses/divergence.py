@@ -39,11 +39,11 @@ def kl_divergence(
 
 
 def _poisson(y_true: Array, y_pred: Array) -> Array:
-    return jnp.mean(y_pred - y_true * jnp.log(y_pred + _ties.EPSILON_FLOAT32), axis=-1)
+    return jnp.mean(y_pred - y_true * jnp.log(y_pred + _ties.EPSILON), axis=-1)
 
 
 def _poisson_slope(y_true: Array, y_pred: Array) -> Array:
-    return (1.0 - y_true / (y_pred + _ties.EPSILON_FLOAT32)) / y_pred.shape[-1]
+    return (1.0 - y_true / (y_pred + _ties.EPSILON)) / y_pred.shape[-1]
 
 
 _POISSON = Rule(_poisson, _poisson_slope)
