@@ -1,3 +1,124 @@
-"""Multilayer perceptrons trained by gradient descent as pure JAX functions, in Keras's meaning."""
+"""Multilayer perceptrons trained by gradient descent as pure JAX functions, in Keras's meaning.
+
+>>> import jaxgd
+>>> model = jaxgd.mlp([5, 10, 1], activation="relu", output_activation="sigmoid")
+>>> params = model.init(0)
+>>> sorted(params)
+['dense', 'dense_1']
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from jaxgd import (
+        activations,
+        backprop,
+        constraints,
+        data,
+        initializers,
+        layers,
+        losses,
+        metrics,
+        optimizers,
+        random,
+        regularizers,
+        schedules,
+        training,
+    )
+    from jaxgd.model import Sequential, mlp, sequential
+    from jaxgd.training import (
+        EarlyStopping,
+        FitResult,
+        History,
+        TrainState,
+        evaluate,
+        fit,
+        make_objective,
+        make_schedule,
+        make_step,
+        predict,
+        train,
+    )
+
+_MODULES = (
+    "activations",
+    "backprop",
+    "constraints",
+    "data",
+    "initializers",
+    "layers",
+    "losses",
+    "metrics",
+    "optimizers",
+    "random",
+    "regularizers",
+    "schedules",
+    "training",
+)
+_HOME = {
+    "Sequential": "model",
+    "mlp": "model",
+    "sequential": "model",
+    **dict.fromkeys(
+        (
+            "EarlyStopping",
+            "FitResult",
+            "History",
+            "TrainState",
+            "evaluate",
+            "fit",
+            "make_objective",
+            "make_schedule",
+            "make_step",
+            "predict",
+            "train",
+        ),
+        "training",
+    ),
+}
+
+__all__ = [
+    "EarlyStopping",
+    "FitResult",
+    "History",
+    "Sequential",
+    "TrainState",
+    "activations",
+    "backprop",
+    "constraints",
+    "data",
+    "evaluate",
+    "fit",
+    "initializers",
+    "layers",
+    "losses",
+    "make_objective",
+    "make_schedule",
+    "make_step",
+    "metrics",
+    "mlp",
+    "optimizers",
+    "predict",
+    "random",
+    "regularizers",
+    "schedules",
+    "sequential",
+    "train",
+    "training",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Parts load on first use, so that importing the package costs almost nothing."""
+    if name in _MODULES:
+        return importlib.import_module(f"jaxgd.{name}")
+    if name in _HOME:
+        return getattr(importlib.import_module(f"jaxgd.{_HOME[name]}"), name)
+    raise AttributeError(f"module 'jaxgd' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -86,7 +86,7 @@ class Sequential:
         draws = self.layers[index].draws()
         if isinstance(seed, int | np.integer):
             seeds = self._keras_seeds(int(seed))[index]
-            return {leaf: random.KerasSeed(each, 0) for leaf, each in zip(draws, seeds, strict=True)}
+            return {leaf: random.keras_seed(each) for leaf, each in zip(draws, seeds, strict=True)}
         key = jax.random.fold_in(seed, index)
         return {leaf: jax.random.fold_in(key, position) for position, leaf in enumerate(draws)}
 
@@ -103,10 +103,16 @@ class Sequential:
         for layer, of_layer in zip(self.layers, drawn, strict=True):
             own = getattr(layer, "seed", None)
             seeds.append(own if own is not None else (of_layer[-1] if of_layer else 0))
-        return random.KerasKey(jnp.asarray(seeds, jnp.uint32), jnp.zeros((), jnp.int32))
+        return random.keras_key(seeds)
 
     def run(
-        self, params: Params, x: Array, *, training: bool = False, key: Any = None, row_mask: Array | None = None
+        self,
+        params: Params,
+        x: Array,
+        *,
+        training: bool = False,
+        key: Any = None,
+        row_mask: Array | None = None,
     ) -> Forward:
         """The forward pass with all that a training step wants to know; see `Forward`."""
         y = self._checked_input(x)
@@ -149,7 +155,13 @@ class Sequential:
         return self.run(params, x).y
 
     def forward(
-        self, params: Params, x: Array, *, training: bool = False, key: Any = None, row_mask: Array | None = None
+        self,
+        params: Params,
+        x: Array,
+        *,
+        training: bool = False,
+        key: Any = None,
+        row_mask: Array | None = None,
     ) -> tuple[Array, Params]:
         """The output, and the parameters with the statistics that training moved.
 

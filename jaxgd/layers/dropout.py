@@ -50,7 +50,7 @@ class Dropout(Layer):
         """What x is multiplied by; None for the identity."""
         if not (context.training and self.active):
             return None
-        keep = random.keep_mask(needed_source(self, context), self.rate, x.shape)
+        keep = random.keep_mask(needed_source(self, context), self.rate, x.shape, x.dtype)
         return jnp.where(keep, jnp.asarray(self.scale, x.dtype), jnp.zeros((), x.dtype))
 
     def forward(self, params: Mapping[str, Array], x: Array, context: Context) -> Output:

@@ -1,0 +1,59 @@
+"""Compiled programs, kept by what they depend on, and counted.
+
+JAX's own cache does the same work but tells neither how often it compiled nor how long that took; `fit` reports both.
+"""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from typing import Any, NamedTuple
+
+import jax
+
+from jaxgd._types import PyTree
+
+_CAPACITY = 128
+_programs: OrderedDict[Hashable, Callable[..., Any]] = OrderedDict()
+
+
+class Compiled(NamedTuple):
+    """An executable, and what it cost to have it."""
+
+    call: Callable[..., Any]
+    compilations: int
+    """1 if it was compiled now, 0 if it was there."""
+    seconds: float
+    """Spent on tracing and compiling now."""
+
+
+def compiled(
+    function: Callable[..., Any],
+    static: Hashable,
+    arguments: tuple[PyTree, ...],
+    donate: tuple[int, ...] = (),
+) -> Compiled:
+    """`function(static, *arguments)` as an executable for arguments of these shapes and dtypes.
+
+    Args:
+      function: pure; its first argument is static.
+      static: everything the program depends on besides its arguments; compared by value.
+      arguments: pytrees of arrays.
+      donate: positions in `arguments` whose buffers the program may overwrite.
+    """
+    leaves, treedef = jax.tree.flatten(arguments)
+    types = tuple(_type_of(leaf) for leaf in leaves)
+    key = (function, static, treedef, types, donate, jax.config.read("jax_enable_x64"))
+    if key in _programs:
+        _programs.move_to_end(key)
+        return Compiled(_programs[key], 0, 0.0)
+    start = time.perf_counter()
+    jitted = jax.jit(function, static_argnums=0, donate_argnums=tuple(1 + i for i in donate))
+    executable = jitted.lower(static, *arguments).compile()
+    _programs[key] = executable
+    if len(_programs) > _CAPACITY:
+        _programs.popitem(last=False)
+    return Compiled(executable, 1, time.perf_counter() - start)
+
+
+def _type_of(leaf: Any) -> Hashable:
+    return jax.typeof(leaf), getattr(leaf, "sharding", None)

@@ -1,0 +1,140 @@
+"""Which rows form which batch: int32 row numbers, -1 where a short batch is padded."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxgd._checks import check_integer
+from jaxgd._types import Array, PyTree
+
+_ROUNDS = 8
+
+
+def steps_per_epoch(num_rows: int, batch_size: int) -> int:
+    """How many batches one pass over the rows takes, the short one included."""
+    return math.ceil(num_rows / batch_size)
+
+
+def make_schedule(num_rows: int, batch_size: int, epochs: int = 1, seed: int | None = None) -> np.ndarray:
+    """The rows of every step of a run.
+
+    Args:
+      num_rows: rows of the data.
+      batch_size: rows of one batch; the last batch of an epoch is padded with -1.
+      epochs: passes over the rows.
+      seed: shuffles each pass, as a pure function of seed and epoch; None keeps the order.
+
+    Returns: int32[epochs * steps, batch_size].
+    Raises:
+      ValueError: a number below 1.
+    >>> make_schedule(5, 2)
+    array([[ 0,  1], [ 2,  3], [ 4, -1]], dtype=int32)
+    """
+    check_integer("num_rows", num_rows, 1)
+    check_integer("batch_size", batch_size, 1)
+    check_integer("epochs", epochs, 1)
+    order = InOrder() if seed is None else Shuffled.from_seed(seed)
+    rows = jax.vmap(lambda epoch: batches(order.rows(epoch, num_rows), batch_size))(jnp.arange(epochs))
+    return np.asarray(rows).reshape(-1, batch_size)
+
+
+def batches(rows: Array, batch_size: int) -> Array:
+    """int32[n] row numbers as int32[steps, batch_size], the last batch padded with -1."""
+    steps = steps_per_epoch(rows.shape[0], batch_size)
+    padding = steps * batch_size - rows.shape[0]
+    return jnp.pad(rows, (0, padding), constant_values=-1).reshape(steps, batch_size)
+
+
+def take(data: PyTree, rows: Array) -> PyTree:
+    """The given rows of every array of `data`; row -1 gives the first row, which a mask then hides."""
+    safe = jnp.maximum(rows, 0)
+    return jax.tree.map(lambda array: array.at[safe].get(mode="promise_in_bounds"), data)
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class InOrder:
+    """Every epoch takes the rows as they stand."""
+
+    def rows(self, epoch: Array, num_rows: int) -> Array:
+        """int32[num_rows]."""
+        return jnp.arange(num_rows, dtype=jnp.int32)
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Shuffled:
+    """Every epoch takes the rows in an order of its own, a pure function of (words, epoch).
+
+    A Feistel network over a grid just larger than the number of rows, walked until it lands inside:
+    each position is computed by itself, so that an order costs O(n) and no sort.
+
+    References: Black and Rogaway (2002), "Ciphers with arbitrary finite domains".
+    """
+
+    words: Array
+    """uint32[2]."""
+
+    @classmethod
+    def from_seed(cls, seed: Any) -> "Shuffled":
+        """From an int or a JAX key."""
+        if isinstance(seed, int | np.integer):
+            value = int(seed) % 2**64
+            return cls(jnp.asarray([value & 0xFFFFFFFF, value >> 32], jnp.uint32))
+        return cls(jax.random.bits(seed, (2,), jnp.uint32))
+
+    def rows(self, epoch: Array, num_rows: int) -> Array:
+        """A permutation of the rows: int32[num_rows]."""
+        return permutation(self.words, epoch, num_rows)
+
+
+def permutation(words: Array, epoch: Array | int, num_rows: int) -> Array:
+    """The order of `num_rows` rows in one epoch: int32[num_rows]."""
+    height = max(math.isqrt(num_rows - 1) + 1, 2)
+    width = -(-num_rows // height)
+    keys = _round_keys(words, jnp.asarray(epoch).astype(jnp.uint32))
+
+    def outside(positions: Array) -> Array:
+        return (positions >= num_rows).any()
+
+    def walk(positions: Array) -> Array:
+        return jnp.where(positions < num_rows, positions, _feistel(positions, keys, height, width))
+
+    start = _feistel(jnp.arange(num_rows, dtype=jnp.uint32), keys, height, width)
+    return jax.lax.while_loop(outside, walk, start).astype(jnp.int32)
+
+
+def _round_keys(words: Array, epoch: Array) -> Array:
+    """uint32[2 * rounds], well mixed from seed and epoch."""
+    counter = jnp.arange(1, 2 * _ROUNDS + 1, dtype=jnp.uint32) * np.uint32(0x9E3779B9)
+    return _mix(_mix(_mix(counter ^ words[0]) + words[1]) ^ (epoch * np.uint32(0x85EBCA6B)))
+
+
+def _feistel(positions: Array, keys: Array, height: int, width: int) -> Array:
+    """A bijection of [0, height * width)."""
+    upper, lower = positions // np.uint32(width), positions % np.uint32(width)
+    for i in range(_ROUNDS):
+        upper = _add_modulo(upper, _below(_mix(lower ^ keys[2 * i]), height), height)
+        lower = _add_modulo(lower, _below(_mix(upper ^ keys[2 * i + 1]), width), width)
+    return upper * np.uint32(width) + lower
+
+
+def _add_modulo(value: Array, summand: Array, modulus: int) -> Array:
+    total = value + summand
+    return jnp.where(total >= modulus, total - np.uint32(modulus), total)
+
+
+def _below(word: Array, bound: int) -> Array:
+    """A number in [0, bound) from the upper half of a word; bound is at most 2**16."""
+    return ((word >> 16) * np.uint32(bound)) >> 16
+
+
+def _mix(word: Array) -> Array:
+    """A bijection of the 32-bit words that scatters them (the constants are the hash prospector's lowbias32)."""
+    word = (word ^ (word >> 16)) * np.uint32(0x7FEB352D)
+    word = (word ^ (word >> 15)) * np.uint32(0x846CA68B)
+    return word ^ (word >> 16)

@@ -1,0 +1,145 @@
+"""Evaluation and prediction over batches, each one compiled program."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxgd._checks import check_integer
+from jaxgd._programs import compiled
+from jaxgd._types import Array, Params, PyTree
+from jaxgd.model import Sequential
+from jaxgd.training.batching import batches, steps_per_epoch, take
+from jaxgd.training.inputs import check_rows, check_targets, model_input
+from jaxgd.training.objective import Objective, make_objective
+
+
+def evaluate(
+    model: Sequential,
+    params: Params,
+    x: Any,
+    y: Any,
+    *,
+    loss: Any,
+    metrics: Sequence[Any] = (),
+    weighted_metrics: Sequence[Any] = (),
+    sample_weight: Any = None,
+    batch_size: int = 32,
+) -> dict[str, Any]:
+    """The loss and the metrics at inference.
+
+    Args:
+      model, params: the network.
+      x: [rows, features]; y: targets, one a row.
+      loss, metrics, weighted_metrics: as in `fit`.
+      sample_weight: float[rows], or None.
+      batch_size: rows of one batch. The result does not depend on it beyond rounding, except where a
+        regularizer of activities or a loss of the whole batch is used.
+
+    Returns: {"loss": value, metric name: value}.
+    Raises:
+      ValueError: shapes that do not fit, no rows, an unknown name.
+    Keras: `Model.evaluate`.
+    """
+    check_integer("batch_size", batch_size, 1)
+    data = check_rows({"x": model_input(model, x), "y": y, "sample_weight": sample_weight})
+    objective = make_objective(
+        model, loss, metrics=metrics, weighted_metrics=weighted_metrics, targets=data["y"], training=False
+    )
+    data["y"] = check_targets(objective, data["y"])
+    spec = EvaluationSpec(jax.tree.structure(model), *_parts(objective), min(batch_size, len(data["x"])))
+    arguments = (model_scalars(model), params, data)
+    values = compiled(_evaluate, spec, arguments).call(*arguments)
+    return {name: float(value) if value.ndim == 0 else np.asarray(value) for name, value in values.items()}
+
+
+def predict(model: Sequential, params: Params, x: Any, *, batch_size: int = 1024) -> np.ndarray:
+    """The outputs at inference, computed in batches.
+
+    Args:
+      x: [rows, features].
+      batch_size: rows computed at once.
+
+    Returns: [rows, outputs] on the host.
+    Raises:
+      ValueError: the shape of `x` is not the model's, or it has no rows.
+    Keras: `Model.predict`.
+    """
+    check_integer("batch_size", batch_size, 1)
+    data = check_rows({"x": model_input(model, x)})
+    arguments = (model_scalars(model), params, data["x"])
+    static = (jax.tree.structure(model), min(batch_size, len(data["x"])))
+    return np.asarray(compiled(_predict, static, arguments).call(*arguments))
+
+
+class EvaluationSpec(NamedTuple):
+    """What an evaluation's program depends on."""
+
+    model: Any
+    loss: Any
+    metrics: tuple[Any, ...]
+    weighted_metrics: tuple[Any, ...]
+    batch_size: int
+
+
+def _evaluate(
+    spec: EvaluationSpec, scalars: list[Array], params: Params, data: Mapping[str, Array]
+) -> dict[str, Array]:
+    model = jax.tree.unflatten(spec.model, scalars)
+    objective = Objective(model, spec.loss, spec.metrics, spec.weighted_metrics, training=False)
+    return evaluate_batches(objective, params, data, spec.batch_size)
+
+
+def evaluate_batches(
+    objective: Objective, params: Params, data: Mapping[str, Array], batch_size: int
+) -> dict[str, Array]:
+    """The loss and the metrics over all rows, inside a program."""
+    num_rows = data["x"].shape[0]
+    schedule = batches(jnp.arange(num_rows, dtype=jnp.int32), batch_size)
+
+    def body(sums: PyTree, rows: Array) -> tuple[PyTree, None]:
+        batch = fetch(data, rows, padded=num_rows % batch_size != 0)
+        loss, aux = objective(params, batch)
+        return add_batch(sums, loss, objective.rows(batch), aux.record), None
+
+    first = jax.eval_shape(lambda: body(None, schedule[0])[0])
+    zero = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), first)
+    sums, _ = jax.lax.scan(body, zero, schedule)
+    return close(objective, sums)
+
+
+def fetch(data: Mapping[str, Array], rows: Array, padded: bool) -> dict[str, Array]:
+    """One batch, with a row mask if there may be padding."""
+    batch = dict(take(data, rows))
+    return {**batch, "row_mask": rows >= 0} if padded else batch
+
+
+def add_batch(sums: PyTree, loss: Array, rows: Array, record: PyTree) -> PyTree:
+    """Sums with one more batch; a batch's loss counts once a row, as Keras averages it. None is zero."""
+    new = {"loss": loss * rows, "rows": rows, "metrics": record}
+    return new if sums is None else jax.tree.map(jnp.add, sums, new)
+
+
+def close(objective: Objective, sums: PyTree) -> dict[str, Array]:
+    """Loss and metrics from their sums."""
+    return {"loss": sums["loss"] / sums["rows"], **objective.results(sums["metrics"])}
+
+
+def _predict(spec: tuple[Any, int], scalars: list[Array], params: Params, x: Array) -> Array:
+    treedef, batch_size = spec
+    model = jax.tree.unflatten(treedef, scalars)
+    steps = steps_per_epoch(x.shape[0], batch_size)
+    schedule = batches(jnp.arange(x.shape[0], dtype=jnp.int32), batch_size)
+    y = jax.lax.map(lambda rows: model.apply(params, take(x, rows)), schedule)
+    return y.reshape(steps * batch_size, *y.shape[2:])[: x.shape[0]].astype(model.policy.params)
+
+
+def _parts(objective: Objective) -> tuple[Any, tuple[Any, ...], tuple[Any, ...]]:
+    return objective.loss, objective.metrics, objective.weighted_metrics
+
+
+def model_scalars(model: Sequential) -> list[Array]:
+    """The layers' scalars as arrays: inputs of a program, not part of it."""
+    return [jnp.asarray(leaf, model.policy.params) for leaf in jax.tree.leaves(model)]

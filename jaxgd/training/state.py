@@ -1,0 +1,50 @@
+"""What a run carries from step to step."""
+
+from typing import Any
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+
+from jaxgd import optimizers
+from jaxgd._statistics import partition, trainable_mask
+from jaxgd._types import Array, PyTree
+
+
+@flax.struct.dataclass
+class TrainState:
+    """Everything that one training step reads and writes; a pytree.
+
+    Attributes:
+      step: int32 scalar, how many steps were taken.
+      params: the parameters, statistics included.
+      opt_state: what the optimizer remembers, its hyperparameters included.
+      key: a JAX key or a `KerasKey`, folded with `step` before it is used; None if nothing is drawn.
+    """
+
+    step: Array
+    params: PyTree
+    opt_state: PyTree
+    key: Any = None
+
+    @classmethod
+    def create(
+        cls, *, params: PyTree, optimizer: Any, key: Any = None, trainable: PyTree | None = None
+    ) -> "TrainState":
+        """The state before the first step.
+
+        Args:
+          params: any pytree of arrays.
+          optimizer: a name, an optimizer of `jaxgd.optimizers`, or any optax transformation.
+          key: a JAX key or a `KerasKey`.
+          trainable: a tree of bool like `params`; None trains all but the statistics.
+        """
+        mask = trainable_mask(params) if trainable is None else trainable
+        moving, _ = partition(params, mask)
+        opt_state = optimizers.get(optimizer).init(moving)
+        return cls(jnp.zeros((), jnp.int32), params, opt_state, key)
+
+
+def copy(tree: PyTree) -> PyTree:
+    """The same values in buffers of their own, so that donating them leaves the caller's alone."""
+    return jax.tree.map(lambda leaf: jnp.array(leaf, copy=True), tree)
