@@ -86,7 +86,7 @@ def celu(x: Any, alpha: Scalar = 1.0) -> Array:
     Returns: float[...], dtype of `x`.
     Raises:
       TypeError, ValueError: `alpha` is not a finite number, or is 0.
-    Keras: `celu`, equal; f' is 2 at 0, where TensorFlow gives the ties of max and of min to `x`, and 0 at NaN.
+    Keras: `celu`, equal; f' is 2 at 0, as TensorFlow gives the ties of max and of min to `x`, and 0 at NaN.
     References: Barron, 2017, arXiv 1704.07483.
     >>> round(float(celu(-1.0, alpha=2.0)), 4)
     -0.7869

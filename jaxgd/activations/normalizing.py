@@ -128,7 +128,7 @@ def _support_size(rows: Array) -> Array:
 
 
 def _tau_weights(rows: Array, form: str) -> Array:
-    """d tau / d x: a share for each value in the support; in Keras's form, for each cumulative sum it is in."""
+    """d tau / d x: a share for each value in the support; in Keras's form one for each sum it is in."""
     rank = _rank(jax.lax.stop_gradient(rows)).astype(rows.dtype)
     size = _support_size(rows)
     if form == "exact":

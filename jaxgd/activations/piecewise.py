@@ -103,7 +103,8 @@ def sparse_plus(x: Any) -> Array:
     Args:
       x: float[...].
     Returns: float[...], dtype of `x`.
-    Keras: `sparse_plus`, equal; f' is 0 at -1 and 1 at 1. Not copied: at +inf f' is 1, in TensorFlow NaN.
+    Keras: `sparse_plus`, equal; f' is 0 at -1 and 1 at 1. Not copied: at infinity f' is 0 or 1,
+      in TensorFlow NaN.
     """
     x = floating(x)
     bent = jnp.where(jnp.abs(x) >= 1, 0.0, x)

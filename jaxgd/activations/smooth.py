@@ -7,9 +7,10 @@ import jax
 import jax.numpy as jnp
 
 from jaxgd._types import Array, Scalar
-from jaxgd.activations._arguments import floating, setting
+from jaxgd.activations._arguments import float32_setting, floating, setting
 
 _SQRT_HALF = math.sqrt(0.5)
+_INVERSE_SQRT_PI = 1.0 / math.sqrt(math.pi)
 _GELU_SCALE = math.sqrt(2.0 / math.pi)
 _GELU_CUBIC = 0.044715
 
@@ -171,22 +172,28 @@ def gelu(x: Any, approximate: bool = False) -> Array:
       x: float[...].
       approximate: whether to use the tanh form.
     Returns: float[...], dtype of `x`.
-    Keras: `gelu`, equal to rounding. JAX's own default is the approximate form. NaN at -inf, as there.
+    Keras: `gelu`, equal to rounding: sqrt(1/2) and 0.044715 are rounded to float32 even among float64 arrays,
+      as TensorFlow rounds them. JAX's own default is the approximate form. NaN at -inf, as there.
     References: Hendrycks and Gimpel, 2016, arXiv 1606.08415.
     >>> round(float(gelu(1.0)), 4), round(float(gelu(1.0, approximate=True)), 4)
     (0.8413, 0.8412)
     """
-    return jax.nn.gelu(floating(x), approximate=bool(approximate))
+    x = floating(x)
+    if not approximate:
+        return 0.5 * x * jax.lax.erfc(-x * float32_setting("sqrt(1/2)", _SQRT_HALF, x))
+    cubic = float32_setting("0.044715", _GELU_CUBIC, x)
+    return 0.5 * x * (1.0 + jnp.tanh(_GELU_SCALE * (x + cubic * x * x * x)))
 
 
 def gelu_derivative(x: Any, approximate: bool = False) -> Array:
     """f'(x) = P(x) + x p(x), p the normal density; approximate: the chain rule of the tanh form."""
     x = floating(x)
     if not approximate:
-        density = jnp.exp(-0.5 * jnp.square(x)) * (0.5 * _GELU_SCALE)
-        return 0.5 * jax.lax.erfc(-x * _SQRT_HALF) + x * density
-    t = jnp.tanh(_GELU_SCALE * (x + _GELU_CUBIC * x * x * x))
-    inner = _GELU_SCALE * (1.0 + 3.0 * _GELU_CUBIC * x * x)
+        scaled = x * float32_setting("sqrt(1/2)", _SQRT_HALF, x)
+        return 0.5 * jax.lax.erfc(-scaled) + scaled * jnp.exp(-scaled * scaled) * _INVERSE_SQRT_PI
+    cubic = float32_setting("0.044715", _GELU_CUBIC, x)
+    t = jnp.tanh(_GELU_SCALE * (x + cubic * x * x * x))
+    inner = _GELU_SCALE * (1.0 + 3.0 * cubic * x * x)
     return 0.5 * (1.0 + t) + 0.5 * x * (1.0 - t) * (1.0 + t) * inner
 
 
