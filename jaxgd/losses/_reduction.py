@@ -131,6 +131,8 @@ def make_weighting(
     )
     shape = jnp.broadcast_shapes(values.shape, () if weights is None else weights.shape)
     rows = None if row_mask is None or not shape else expand_rows(row_mask, shape)
+    if weights is not None and weights.ndim and rows is not None:
+        weights = jnp.where(rows, weights, 0)
     if mask is not None:
         kept = _mask_weights(jnp.asarray(mask, bool), rows, reduction, values.dtype)
         weights = kept if weights is None else weights * kept
@@ -140,9 +142,5 @@ def make_weighting(
     if reduction == "sum":
         return Weighting(weights, None, rows, is_total=True)
     if reduction == "mean_with_sample_weight" and weights is not None:
-        return Weighting(weights, _sum_weights(weights, rows), rows, is_total=True)
+        return Weighting(weights, jnp.sum(weights), rows, is_total=True)
     return Weighting(weights, _count(shape, rows, values.dtype), rows, is_total=True)
-
-
-def _sum_weights(weights: Array, rows: Array | None) -> Array:
-    return jnp.sum(weights if rows is None or weights.ndim == 0 else jnp.where(rows, weights, 0))

@@ -49,7 +49,8 @@ def _binary_focal_slope(
     probability = jax.nn.sigmoid(y_pred) if from_logits else y_pred
     probability_slope = probability * (1 - probability) if from_logits else 1.0
     miss = 1.0 - (target * probability + (1 - target) * (1 - probability))
-    factor_slope = -gamma * jnp.power(miss, gamma - 1) * (2 * target - 1) * probability_slope
+    hit_slope = -gamma * jnp.power(miss, gamma - 1) * probability_slope
+    factor_slope = hit_slope * target - hit_slope * (1 - target)
     slope = factor_slope * entropy_of(target, y_pred) + jnp.power(miss, gamma) * entropy_slope(target, y_pred)
     return _class_weight(target, alpha, apply_class_balancing) * slope / y_pred.shape[axis]
 

@@ -77,7 +77,7 @@ def mean_absolute_error(
 
 
 def _scale_of(y_true: Array) -> Array:
-    return jnp.maximum(jnp.abs(y_true), _ties.EPSILON_FLOAT32)
+    return jnp.maximum(jnp.abs(y_true), _ties.EPSILON)
 
 
 def _percentage(y_true: Array, y_pred: Array) -> Array:

@@ -77,7 +77,8 @@ def get(
 
     Args:
       identifier: a name, alias or class name of Keras's metrics or losses; "accuracy" or "acc", which the
-        shapes decide; a `Metric`; a `Loss`, a loss function, or any function (y_true, y_pred) -> one value a sample.
+        shapes decide; a `Metric`; a `Loss`, a loss function, or any function (y_true, y_pred) -> one value a
+        sample.
       output_shape, target_shape: the shapes of y_pred and y_true, needed for "accuracy".
       loss: the model's loss; decides "accuracy" where shapes are not given.
       name: the name in logs; by default the identifier itself, if a string, else the function's.
