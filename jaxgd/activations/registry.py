@@ -5,7 +5,7 @@ backpropagation by hand uses. It is frozen and hashable, so that equal descripti
 """
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from inspect import Parameter, signature
 from typing import Any, NamedTuple, TypeAlias
 
@@ -175,8 +175,9 @@ def _with_options(activation: Activation, options: dict[str, Any]) -> Activation
     if not options:
         return activation
     merged = {**dict(activation.options), **options}
-    known = activation.function in _NAME_OF
-    return _registered(activation.name, merged) if known else _wrapped(activation.function, merged)
+    if activation.function in _NAME_OF:
+        return _registered(activation.name, merged)
+    return replace(activation, options=sorted_options(_hashable_options(activation.name, merged)))
 
 
 def _checked_options(
