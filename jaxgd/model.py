@@ -13,6 +13,7 @@ from jaxgd._checks import check_integer, unknown_name
 from jaxgd._statistics import trainable_mask
 from jaxgd._types import Array, Params, PyTree, Shape
 from jaxgd.layers import Context, Layer
+from jaxgd.layers.base import count_rows
 
 PRECISIONS = ("default", "high", "highest")
 
@@ -115,7 +116,7 @@ class Sequential:
         row_mask: Array | None = None,
     ) -> Forward:
         """The forward pass with all that a training step wants to know; see `Forward`."""
-        y = self._checked_input(x)
+        y = self.checked_input(x)
         logits, statistics, activity = None, {}, 0.0
         for name, layer, context in self.steps(training=training, key=key, row_mask=row_mask):
             output = layer.forward(params.get(name, {}), y, context)
@@ -123,7 +124,11 @@ class Sequential:
             y = output.y
             if output.statistics:
                 statistics[name] = output.statistics
-            activity = activity + _activity(layer, y, row_mask)
+            rule = layer.output_regularizer()
+            if rule is not None:
+                activity = activity + rule(without_padding(y, row_mask)) / count_rows(
+                    len(y), row_mask, y.dtype
+                )
         return Forward(y, logits, statistics, activity)
 
     def steps(
@@ -139,7 +144,8 @@ class Sequential:
                 Context(training, source, row_mask, self.precision, policy.params, policy.compute),
             )
 
-    def _checked_input(self, x: Any) -> Array:
+    def checked_input(self, x: Any) -> Array:
+        """`x` in the compute dtype. Raises ValueError if its shape is not [batch, *input_shape]."""
         x = jnp.asarray(x)
         if x.shape[1:] != self.input_shape or x.ndim == 0:
             expected = ", ".join(("batch", *map(str, self.input_shape)))
@@ -212,7 +218,7 @@ class Sequential:
     def adapt(self, params: Params, x: Array) -> Params:
         """`params` in which every normalization layer standardises what `x` gives it."""
         adapted = dict(params)
-        y = self._checked_input(x)
+        y = self.checked_input(x)
         for name, layer, context in self.steps(training=False, key=None):
             if isinstance(layer, layers.Normalization) and layer.mean is None:
                 adapted[name] = layer.measure(y, self.policy.params)
@@ -329,14 +335,8 @@ def merge_statistics(params: Params, statistics: Mapping[str, Mapping[str, Array
     return merged
 
 
-def _activity(layer: Layer, y: Array, row_mask: Array | None) -> Array | float:
-    penalty = layer.activity_penalty(_without_padding(y, row_mask))
-    if penalty is None:
-        return 0.0
-    return penalty / layers.base.count_rows(y.shape[0], row_mask, y.dtype)
-
-
-def _without_padding(y: Array, row_mask: Array | None) -> Array:
+def without_padding(y: Array, row_mask: Array | None) -> Array:
+    """`y` with zeros in the rows that only pad."""
     if row_mask is None:
         return y
     return jnp.where(row_mask.reshape((-1,) + (1,) * (y.ndim - 1)), y, jnp.zeros((), y.dtype))

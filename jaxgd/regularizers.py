@@ -6,6 +6,7 @@ A coefficient that is a Python number is rounded to float32, as Keras on TensorF
 from dataclasses import dataclass
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
@@ -22,7 +23,11 @@ class Regularizer(Described):
     """What every regularizer is: `regularizer(w)`, a scalar of w's dtype."""
 
     def __call__(self, w: Array) -> Array:
-        raise NotImplementedError(f"{type(self).__name__} has no value.")
+        raise TypeError(f"{type(self).__name__} has no value.")
+
+    def gradient(self, w: Array) -> Array:
+        """d penalty / d w, for backpropagation by hand; where no formula is written, `jax.grad`."""
+        return jax.grad(self)(w)
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,9 @@ class L1(Regularizer):
     def __call__(self, w: Array) -> Array:
         return _rounded(self.l1, w) * jnp.sum(_absolute(w))
 
+    def gradient(self, w: Array) -> Array:
+        return _rounded(self.l1, w) * jnp.sign(w)
+
 
 @dataclass(frozen=True)
 class L2(Regularizer):
@@ -53,6 +61,9 @@ class L2(Regularizer):
 
     def __call__(self, w: Array) -> Array:
         return _rounded(self.l2, w) * jnp.sum(jnp.square(w))
+
+    def gradient(self, w: Array) -> Array:
+        return _rounded(self.l2, w) * 2 * w
 
 
 @dataclass(frozen=True)
@@ -68,6 +79,9 @@ class L1L2(Regularizer):
 
     def __call__(self, w: Array) -> Array:
         return L1(self.l1)(w) + L2(self.l2)(w)
+
+    def gradient(self, w: Array) -> Array:
+        return L1(self.l1).gradient(w) + L2(self.l2).gradient(w)
 
 
 @dataclass(frozen=True)
@@ -121,7 +135,7 @@ def _absolute(x: Array) -> Array:
 def _unit_rows(x: Array) -> Array:
     squares = jnp.sum(jnp.square(x), axis=1, keepdims=True)
     inverse = lax.rsqrt(jnp.where(squares > 0, squares, 1))
-    largest = jnp.asarray(_LARGEST_INVERSE_NORM, x.dtype)
+    largest = jnp.asarray(min(_LARGEST_INVERSE_NORM, float(jnp.finfo(x.dtype).max)), x.dtype)
     return x * jnp.where((squares > 0) & (inverse <= largest), inverse, largest)
 
 

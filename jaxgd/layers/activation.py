@@ -34,12 +34,20 @@ class ActivationLayer(Layer):
     def output_shape(self, input_shape: Shape) -> Shape:
         return (*input_shape[:-1], activations.get(self.activation).output_size(input_shape[-1]))
 
+    def pre_activation(self, params: Mapping[str, Array], x: Array, context: Context) -> Array:
+        return x
+
     def forward(self, params: Mapping[str, Array], x: Array, context: Context) -> Output:
         rule = activations.get(self.activation)
         return Output(rule(x), logits=x if gives_logits(rule) else None)
 
     def backward(self, params: Mapping[str, Array], x: Array, upstream: Array, context: Context) -> Gradients:
         delta = activations.get(self.activation).backward(x, upstream)
+        return self.backward_logits(params, x, delta, context)
+
+    def backward_logits(
+        self, params: Mapping[str, Array], x: Array, delta: Array, context: Context
+    ) -> Gradients:
         return Gradients(delta, delta=delta)
 
 

@@ -86,16 +86,30 @@ class Layer:
         """The output for `x`: [batch, ...]."""
         raise TypeError(f"{type(self).__name__} has no forward rule.")
 
+    def pre_activation(self, params: Mapping[str, Array], x: Array, context: Context) -> Array | None:
+        """z, what the layer's activation is applied to; None for a layer without one."""
+        return None
+
     def backward(self, params: Mapping[str, Array], x: Array, upstream: Array, context: Context) -> Gradients:
         """The chain rule through this layer; `upstream` is dL/dy."""
         raise TypeError(f"{type(self).__name__} has no backward rule.")
 
+    def backward_logits(
+        self, params: Mapping[str, Array], x: Array, delta: Array, context: Context
+    ) -> Gradients:
+        """The chain rule from the pre-activation on; `delta` is dL/dz."""
+        raise TypeError(f"{type(self).__name__} has no pre-activation.")
+
+    def weight_regularizers(self) -> dict[str, Any]:
+        """{leaf: regularizer}, in Keras's order."""
+        return {}
+
     def penalties(self, params: Mapping[str, Array]) -> list[Array]:
         """The weight regularizers' values, in Keras's order."""
-        return []
+        return [rule(params[leaf]) for leaf, rule in self.weight_regularizers().items() if leaf in params]
 
-    def activity_penalty(self, y: Array) -> Array | None:
-        """The activity regularizer's value summed over the rows of `y`, not yet divided by them."""
+    def output_regularizer(self) -> Any:
+        """The activity regularizer, or None; its value is divided by the number of rows, as in Keras."""
         return None
 
     def constraints(self) -> dict[str, Any]:

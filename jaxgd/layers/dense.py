@@ -93,12 +93,12 @@ class Dense(Layer):
     def backward(self, params: Mapping[str, Array], x: Array, upstream: Array, context: Context) -> Gradients:
         z = self.pre_activation(params, x, context)
         delta = activations.get(self.activation).backward(z, upstream)  # dL/dz = dL/da * f'(z)
-        return self.backward_affine(params, x, delta, context)
+        return self.backward_logits(params, x, delta, context)
 
-    def backward_affine(
+    def backward_logits(
         self, params: Mapping[str, Array], x: Array, delta: Array, context: Context
     ) -> Gradients:
-        """The chain rule from dL/dz on: what flows into the weights, and what flows on."""
+        """What flows into the weights, and what flows on."""
         kernel = params["kernel"].astype(context.compute_dtype)
         rows = x.reshape(-1, x.shape[-1])
         deltas = delta.reshape(-1, delta.shape[-1])
@@ -108,18 +108,12 @@ class Dense(Layer):
         passed_on = jnp.dot(delta, kernel.T, precision=context.precision)  # dL/da = delta W^T
         return Gradients(passed_on, grads, delta)
 
-    def penalties(self, params: Mapping[str, Array]) -> list[Array]:
-        regularizer_of = {"kernel": self.kernel_regularizer, "bias": self.bias_regularizer}
-        return [
-            regularizers.get(regularizer)(params[leaf])
-            for leaf, regularizer in regularizer_of.items()
-            if regularizer is not None and leaf in params
-        ]
+    def weight_regularizers(self) -> dict[str, Any]:
+        both = {"kernel": self.kernel_regularizer, "bias": self.bias_regularizer}
+        return {leaf: regularizers.get(each) for leaf, each in both.items() if each is not None}
 
-    def activity_penalty(self, y: Array) -> Array | None:
-        if self.activity_regularizer is None:
-            return None
-        return regularizers.get(self.activity_regularizer)(y)
+    def output_regularizer(self) -> Any:
+        return regularizers.get(self.activity_regularizer)
 
     def constraints(self) -> dict[str, Any]:
         both = {"kernel": self.kernel_constraint, "bias": self.bias_constraint}

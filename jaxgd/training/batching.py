@@ -134,7 +134,7 @@ def _below(word: Array, bound: int) -> Array:
 
 
 def _mix(word: Array) -> Array:
-    """A bijection of the 32-bit words that scatters them (the constants are the hash prospector's lowbias32)."""
+    """A bijection of the 32-bit words that scatters them; its constants are those known as lowbias32."""
     word = (word ^ (word >> 16)) * np.uint32(0x7FEB352D)
     word = (word ^ (word >> 15)) * np.uint32(0x846CA68B)
     return word ^ (word >> 16)

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgd import optimizers
-from jaxgd._checks import check_integer
+from jaxgd._checks import check_integer, wrong
 from jaxgd._programs import Compiled, compiled
 from jaxgd._statistics import merge, partition
 from jaxgd._types import Array, Params, PyTree
@@ -307,9 +307,7 @@ def _data(
     training = _rows(model, x, y, sample_weight)
     if validation_data is not None:
         if len(validation_data) not in (2, 3):
-            raise ValueError(
-                f"validation_data: expected (x, y) or (x, y, sample_weight), got {len(validation_data)} items."
-            )
+            raise wrong("validation_data", f"{len(validation_data)} items", "(x, y) or (x, y, sample_weight)")
         return training, _rows(model, *validation_data, *[None] * (3 - len(validation_data)))
     if validation_split:
         return inputs.split_validation(training, validation_split)

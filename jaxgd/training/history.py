@@ -10,8 +10,8 @@ import numpy as np
 class History(Mapping[str, np.ndarray]):
     """Column name -> one value for each finished epoch, as Keras's `History.history`.
 
-    Columns: "loss", the metrics, and both with "val_" in front if there was validation data. A metric that is a
-    vector has a row an epoch.
+    Columns: "loss", the metrics, and both with "val_" in front if there was validation data. A metric that
+    is a vector has a row an epoch.
 
     >>> history = History({"loss": np.array([2.0, 1.0])})
     >>> history["loss"].tolist(), history.epochs, history.last()

@@ -26,7 +26,7 @@ def model_input(model: Sequential, x: Any) -> Array:
 
 
 def check_rows(data: Mapping[str, Any]) -> dict[str, Any]:
-    """`data` without what is None. Raises ValueError unless the arrays have equally many rows, at least one."""
+    """`data` without what is None. Raises ValueError unless all arrays have as many rows, at least one."""
     present = {name: value for name, value in data.items() if value is not None}
     num_rows = {name: np.shape(value)[0] if np.ndim(value) else 0 for name, value in present.items()}
     if len(set(num_rows.values())) != 1:

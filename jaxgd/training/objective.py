@@ -60,7 +60,7 @@ class Objective:
 
     @property
     def named_metrics(self) -> dict[str, Metric]:
-        """{name in the history: metric}, plain ones first; a name that comes again is numbered, as in Keras."""
+        """{name in the history: metric}, plain ones first; names that come again are numbered, as in Keras."""
         both = (*self.metrics, *self.weighted_metrics)
         return dict(zip(log_names(both), both, strict=True))
 

@@ -1,7 +1,7 @@
 """The one program of a `fit`: epochs, steps, validation, early stopping and history.
 
-It is called for a chunk of the run at a time; how far a chunk goes is a traced number, so that all chunks of all
-runs of one shape are the same executable.
+It is called for a chunk of the run at a time; how far a chunk goes is a traced number, so that all chunks of
+all runs of one shape are the same executable.
 """
 
 from collections.abc import Mapping

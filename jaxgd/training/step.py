@@ -16,7 +16,7 @@ from jaxgd.training.state import TrainState
 
 @dataclass(frozen=True)
 class Step:
-    """step(state, batch) -> (state, loss, record). Made by `make_step`; hashable, without any number in it."""
+    """step(state, batch) -> (state, loss, record). Made by `make_step`; hashable, without numbers in it."""
 
     objective: Callable[..., Any]
     rule: Any

@@ -1,0 +1,233 @@
+"""One forward and one backward pass, laid open layer by layer.
+
+Forward, for layer l = 1 ... L:   z_l = a_(l-1) W_l + b_l,   a_l = f_l(z_l)
+Backward, from the last to the first:
+    delta_L = dL/da_L * f_L'(z_L)          or, for a cross-entropy of logits, (f_L(z_L) - y) / rows
+    delta_l = (delta_(l+1) W_(l+1)^T) * f_l'(z_l)
+    dL/dW_l = a_(l-1)^T delta_l,    dL/db_l = sum over the rows of delta_l
+
+The rules of the single layers stand beside their forward rules, in `jaxgd.layers`.
+
+References: Rumelhart, Hinton and Williams (1986), "Learning representations by back-propagating errors".
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+
+from jaxgd import losses
+from jaxgd._types import Array, Params
+from jaxgd.layers import Context, Gradients, Layer, Output
+from jaxgd.layers.base import count_rows
+from jaxgd.model import Sequential, without_padding
+
+
+@dataclass(frozen=True)
+class LayerTrace:
+    """What went through one layer, forward and backward.
+
+    Attributes:
+      name: the layer's name.
+      layer: its description.
+      x: its input, the activation of the layer before.
+      z: its pre-activation; None for a layer without one.
+      a: its output.
+      upstream: dL/da; None where a cross-entropy goes straight to the logits.
+      delta: dL/dz; None for a layer without a pre-activation.
+      gradients: {leaf: dL/dleaf}, regularizers included.
+      downstream: dL/dx, the upstream of the layer before.
+    """
+
+    name: str
+    layer: Layer
+    x: Array
+    z: Array | None
+    a: Array
+    upstream: Array | None
+    delta: Array | None
+    gradients: Mapping[str, Array]
+    downstream: Array
+
+
+@dataclass(frozen=True)
+class Trace:
+    """A pass forward and backward.
+
+    Attributes:
+      layers: first to last.
+      y_pred: the output.
+      loss: the scalar that training minimises, regularizers included.
+      gradients: {layer: {leaf: array}} like `params`; statistics have zeros.
+    """
+
+    layers: tuple[LayerTrace, ...]
+    y_pred: Array
+    loss: Array
+    gradients: dict[str, dict[str, Array]]
+
+    def __getitem__(self, name: str) -> LayerTrace:
+        for layer in self.layers:
+            if layer.name == name:
+                return layer
+        raise KeyError(name)
+
+
+class _Visit(NamedTuple):
+    """A layer on the way forward."""
+
+    name: str
+    layer: Layer
+    context: Context
+    leaves: Mapping[str, Array]
+    x: Array
+    output: Output
+
+
+def trace(
+    model: Sequential,
+    params: Params,
+    x: Any,
+    y: Any,
+    loss: Any = "mean_squared_error",
+    *,
+    sample_weight: Any = None,
+    row_mask: Any = None,
+    training: bool = False,
+    key: Any = None,
+) -> Trace:
+    """Forward and backward by the explicit chain rule, without automatic differentiation.
+
+    Args:
+      model, params: the network.
+      x: [batch, features]; y: its targets.
+      loss: a name, a `losses.Loss` or a function; losses that jaxgd does not know are differentiated by
+        JAX, all others by their own formula.
+      sample_weight: float[batch]; row_mask: bool[batch], as in `make_objective`.
+      training, key: as in `model.forward`.
+
+    Returns: a `Trace`; its gradients equal `jax.grad` of the objective.
+    Raises:
+      ValueError: shapes that do not fit.
+    >>> import jaxgd, jax.numpy as jnp
+    >>> model = jaxgd.mlp([1, 1])
+    >>> params = {"dense": {"kernel": jnp.array([[2.0]]), "bias": jnp.array([0.0])}}
+    >>> one = trace(model, params, jnp.array([[3.0]]), jnp.array([[5.0]]))
+    >>> float(one.loss), float(one["dense"].delta[0, 0]), float(one["dense"].gradients["kernel"][0, 0])
+    (1.0, 2.0, 6.0)
+    """
+    rule = losses.get(loss)
+    visits = _forward(model, params, x, training, key, row_mask)
+    wide = model.policy.params
+    y_pred = visits[-1].output.y.astype(wide)
+    logits_at = _logits_layer(visits) if rule.uses_logits else None
+    weighting = {"sample_weight": sample_weight, "row_mask": row_mask}
+    logits = None if logits_at is None else _logits(visits, logits_at).astype(wide)
+    value = rule(y, y_pred, logits=logits, **weighting)
+    if logits is None:
+        upstream, start = rule.gradient(y, y_pred, **weighting), len(visits) - 1
+    else:
+        upstream, start = rule.gradient_logits(y, logits, **weighting), logits_at
+    layers = _backward(visits, upstream.astype(model.policy.compute), start, logits is not None, row_mask)
+    return Trace(
+        layers=layers,
+        y_pred=y_pred,
+        loss=value + _activity(visits, row_mask).astype(wide) + model.penalty(params),
+        gradients=_gradients(params, layers),
+    )
+
+
+def _forward(
+    model: Sequential, params: Params, x: Any, training: bool, key: Any, row_mask: Any
+) -> list[_Visit]:
+    a = model.checked_input(x)
+    visits = []
+    for name, layer, context in model.steps(training=training, key=key, row_mask=row_mask):
+        leaves = params.get(name, {})
+        output = layer.forward(leaves, a, context)
+        visits.append(_Visit(name, layer, context, leaves, a, output))
+        a = output.y
+    return visits
+
+
+def _logits_layer(visits: list[_Visit]) -> int | None:
+    """The layer whose logits a cross-entropy uses: the last that changed a value, if it has any."""
+    for index in reversed(range(len(visits))):
+        if visits[index].output.y is not visits[index].x:
+            return None if visits[index].output.logits is None else index
+    return None
+
+
+def _logits(visits: list[_Visit], index: int) -> Array:
+    logits = visits[index].output.logits
+    if logits is None:
+        raise ValueError(f"{visits[index].name}: expected a layer with logits.")
+    return logits
+
+
+def _backward(
+    visits: list[_Visit], upstream: Array, start: int, from_logits: bool, row_mask: Any
+) -> tuple[LayerTrace, ...]:
+    """The layers from `start` down, each handing dL/dx to the one before; identities behind it pass by."""
+    traces = [_untouched(visit, upstream) for visit in visits[start + 1 :]]
+    for index in range(start, -1, -1):
+        visit = visits[index]
+        at_logits = from_logits and index == start
+        gradients = _through(visit, upstream, at_logits, row_mask)
+        traces.insert(0, _layer_trace(visit, None if at_logits else upstream, gradients))
+        upstream = gradients.x
+    return tuple(traces)
+
+
+def _through(visit: _Visit, upstream: Array, at_logits: bool, row_mask: Any) -> Gradients:
+    rules = visit.layer.backward_logits if at_logits else visit.layer.backward
+    gradients = rules(visit.leaves, visit.x, upstream, visit.context)
+    regularizer = visit.layer.output_regularizer()
+    if regularizer is None:
+        return gradients
+    y = visit.output.y
+    rows = count_rows(len(y), row_mask, y.dtype)
+    penalty = without_padding(regularizer.gradient(without_padding(y, row_mask)) / rows, row_mask)
+    return _added(gradients, visit.layer.backward(visit.leaves, visit.x, penalty, visit.context))
+
+
+def _added(first: Gradients, second: Gradients) -> Gradients:
+    """The chain rule is linear in what comes from upstream."""
+    both = {leaf: first.params[leaf] + second.params[leaf] for leaf in first.params}
+    has_delta = first.delta is not None and second.delta is not None
+    return Gradients(first.x + second.x, both, first.delta + second.delta if has_delta else None)
+
+
+def _layer_trace(visit: _Visit, upstream: Array | None, gradients: Gradients) -> LayerTrace:
+    leaves = {leaf: value.astype(visit.leaves[leaf].dtype) for leaf, value in gradients.params.items()}
+    if visit.layer.trainable:
+        for leaf, rule in visit.layer.weight_regularizers().items():
+            leaves[leaf] = leaves[leaf] + rule.gradient(visit.leaves[leaf])
+    z = visit.layer.pre_activation(visit.leaves, visit.x, visit.context)
+    return LayerTrace(
+        visit.name, visit.layer, visit.x, z, visit.output.y, upstream, gradients.delta, leaves, gradients.x
+    )
+
+
+def _untouched(visit: _Visit, upstream: Array) -> LayerTrace:
+    return LayerTrace(visit.name, visit.layer, visit.x, None, visit.output.y, None, None, {}, upstream)
+
+
+def _activity(visits: list[_Visit], row_mask: Any) -> Array:
+    total = jnp.zeros(())
+    for visit in visits:
+        rule = visit.layer.output_regularizer()
+        if rule is not None:
+            y = visit.output.y
+            total = total + rule(without_padding(y, row_mask)) / count_rows(len(y), row_mask, y.dtype)
+    return total
+
+
+def _gradients(params: Params, layers: tuple[LayerTrace, ...]) -> dict[str, dict[str, Array]]:
+    """The layers' gradients in the order and shape of `params`."""
+    of_layer = {layer.name: layer.gradients for layer in layers}
+    return {
+        name: {leaf: of_layer[name].get(leaf, jnp.zeros_like(value)) for leaf, value in leaves.items()}
+        for name, leaves in params.items()
+    }
