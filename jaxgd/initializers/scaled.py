@@ -82,36 +82,42 @@ class FanScaled(RandomInitializer):
         return VarianceScaling(*self.law, *self.config().values())(source, shape, dtype)
 
 
+@dataclass(frozen=True)
 class GlorotUniform(FanScaled):
     """Uniform in ±sqrt(6 / (fan in + fan out)). Keras: `GlorotUniform`, bit-equal."""
 
     law = (1.0, "fan_avg", "uniform")
 
 
+@dataclass(frozen=True)
 class GlorotNormal(FanScaled):
     """Truncated normal of variance 2 / (fan in + fan out). Keras: `GlorotNormal`."""
 
     law = (1.0, "fan_avg", "truncated_normal")
 
 
+@dataclass(frozen=True)
 class HeUniform(FanScaled):
     """Uniform in ±sqrt(6 / fan in). Keras: `HeUniform`, bit-equal."""
 
     law = (2.0, "fan_in", "uniform")
 
 
+@dataclass(frozen=True)
 class HeNormal(FanScaled):
     """Truncated normal of variance 2 / fan in. Keras: `HeNormal`."""
 
     law = (2.0, "fan_in", "truncated_normal")
 
 
+@dataclass(frozen=True)
 class LecunUniform(FanScaled):
     """Uniform in ±sqrt(3 / fan in). Keras: `LecunUniform`, bit-equal."""
 
     law = (1.0, "fan_in", "uniform")
 
 
+@dataclass(frozen=True)
 class LecunNormal(FanScaled):
     """Truncated normal of variance 1 / fan in. Keras: `LecunNormal`."""
 
