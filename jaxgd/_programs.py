@@ -1,6 +1,6 @@
 """Compiled programs, kept by what they depend on, and counted.
 
-JAX's own cache does the same work, but does not tell how often it compiled and how long that took; `fit` does.
+JAX's own cache does the same work, but does not tell how often it compiled and how long that took.
 """
 
 import time

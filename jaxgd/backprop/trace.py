@@ -125,7 +125,7 @@ def trace(
     weighting = {"sample_weight": sample_weight, "row_mask": row_mask}
     logits = None if logits_at is None else _logits(visits, logits_at).astype(wide)
     value = rule(y, y_pred, logits=logits, **weighting)
-    if logits is None:
+    if logits is None or logits_at is None:
         upstream, start = rule.gradient(y, y_pred, **weighting), len(visits) - 1
     else:
         upstream, start = rule.gradient_logits(y, logits, **weighting), logits_at
@@ -195,8 +195,9 @@ def _through(visit: _Visit, upstream: Array, at_logits: bool, row_mask: Any) -> 
 def _added(first: Gradients, second: Gradients) -> Gradients:
     """The chain rule is linear in what comes from upstream."""
     both = {leaf: first.params[leaf] + second.params[leaf] for leaf in first.params}
-    has_delta = first.delta is not None and second.delta is not None
-    return Gradients(first.x + second.x, both, first.delta + second.delta if has_delta else None)
+    if first.delta is None or second.delta is None:
+        return Gradients(first.x + second.x, both)
+    return Gradients(first.x + second.x, both, first.delta + second.delta)
 
 
 def _layer_trace(visit: _Visit, upstream: Array | None, gradients: Gradients) -> LayerTrace:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
@@ -239,7 +239,7 @@ class _Run:
             params = stopping.best_params
         return FitResult(
             params=params,
-            state=train.replace(params=params),
+            state=replace(train, params=params),
             history=history,
             compilations=compilations,
             seconds=seconds,
@@ -335,8 +335,8 @@ def _new_state(model: Sequential, optimizer: Any, seed: Any, params: Params | No
         init_seed, key = jax.random.fold_in(seed, 0), jax.random.fold_in(seed, 1)
     if params is None:
         params = model.init(init_seed)
-    params = jax.tree.map(lambda leaf: jnp.asarray(leaf, model.policy.params), params)
-    return TrainState.create(params=params, optimizer=optimizer, key=key, trainable=model.trainable(params))
+    given: Params = jax.tree.map(lambda leaf: jnp.asarray(leaf, model.policy.params), params)
+    return TrainState.create(params=given, optimizer=optimizer, key=key, trainable=model.trainable(given))
 
 
 def _order(shuffle: bool, seed: Any) -> Any:

@@ -46,7 +46,7 @@ def check_targets(objective: Objective, y: Any) -> Array:
     if array.dtype.kind in "iu" and array.size and abs(array).max() > _LARGEST:
         raise ValueError(f"y: expected integers within int32, got {array[np.abs(array) > _LARGEST][0]}.")
     if objective.loss.name in ("sparse_categorical_crossentropy", "categorical_generalized_cross_entropy"):
-        options = dict(objective.loss.options)
+        options: dict[str, Any] = dict(objective.loss.options)
         losses.check_labels(array, objective.model.output_shape[-1], options.get("ignore_class"))
         return jnp.asarray(array, jnp.int32)
     is_integer = array.dtype.kind in "iub"

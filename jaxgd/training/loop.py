@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from jaxgd._types import Array, PyTree
 from jaxgd.training.batching import take
@@ -30,7 +31,7 @@ def train(step: Step, state: TrainState, data: PyTree, schedule: Any) -> tuple[T
       ValueError: arrays of different lengths, a schedule that is not [steps, batch], or rows out of range.
     """
     num_rows = _common_length(data)
-    if isinstance(schedule, jax.core.Tracer):
+    if isinstance(schedule, Tracer):
         padded = isinstance(data, Mapping)  # its numbers are not known here
     else:
         padded = _check_schedule(schedule, num_rows)
@@ -54,8 +55,8 @@ def _run(
 
 
 def _common_length(data: PyTree) -> int:
-    lengths = {np.shape(leaf)[0] if np.ndim(leaf) else None for leaf in jax.tree.leaves(data)}
-    if len(lengths) != 1 or None in lengths:
+    lengths = {np.shape(leaf)[0] if np.ndim(leaf) else -1 for leaf in jax.tree.leaves(data)}
+    if len(lengths) != 1 or -1 in lengths:
         shapes = [list(np.shape(leaf)) for leaf in jax.tree.leaves(data)]
         raise ValueError(f"data: expected arrays that share their first axis, got shapes {shapes}.")
     return lengths.pop()

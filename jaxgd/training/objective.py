@@ -60,7 +60,7 @@ class Objective:
 
     @property
     def named_metrics(self) -> dict[str, Metric]:
-        """{name in the history: metric}, plain ones first; names that come again are numbered, as in Keras."""
+        """{name in the history: metric}, plain ones first; a repeated name is numbered, as in Keras."""
         both = (*self.metrics, *self.weighted_metrics)
         return dict(zip(log_names(both), both, strict=True))
 
@@ -117,5 +117,5 @@ def make_objective(
 
 
 def _metric(identifier: Any, model: Sequential, target_shape: Any, loss: losses.Loss) -> Metric:
-    output_shape = (None, *model.output_shape)
+    output_shape = (1, *model.output_shape)
     return get_metric(identifier, output_shape=output_shape, target_shape=target_shape, loss=loss)

@@ -5,7 +5,7 @@ all runs of one shape are the same executable.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import flax.struct
@@ -126,7 +126,7 @@ def run_chunk(
             batch = fetch(data, schedule[state.batch], padded=num_rows % spec.batch_size != 0)
             train, loss, record = step(state.train, batch)
             sums = add_batch(state.sums, loss, objective.rows(batch), record)
-            return state.replace(train=train, sums=sums, batch=state.batch + 1, finite=jnp.isfinite(loss))
+            return replace(state, train=train, sums=sums, batch=state.batch + 1, finite=jnp.isfinite(loss))
 
         state = jax.lax.while_loop(more, one_step, state)
         finished = (state.batch == num_steps) & state.finite
@@ -151,7 +151,8 @@ def _after_epoch(spec: RunSpec, state: RunState, values: dict[str, Array], limit
         stopping = spec.early_stopping.update(
             stopping, current, state.epoch, state.train.params, limits.stopping
         )
-    return state.replace(
+    return replace(
+        state,
         sums=jax.tree.map(jnp.zeros_like, state.sums),
         epoch=state.epoch + 1,
         batch=jnp.zeros_like(state.batch),

@@ -1,7 +1,7 @@
 """One training step: gradient, update, new statistics."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
@@ -36,7 +36,7 @@ class Step:
         params = merge(moved, fixed)
         if aux.statistics:
             params = merge_statistics(params, aux.statistics)
-        new_state = state.replace(step=state.step + 1, params=params, opt_state=opt_state)
+        new_state = replace(state, step=state.step + 1, params=params, opt_state=opt_state)
         return new_state, loss, aux.record
 
 
