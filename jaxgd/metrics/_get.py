@@ -79,7 +79,8 @@ def get(
       identifier: a name, alias or class name of Keras's metrics or losses; "accuracy" or "acc", which the
         shapes decide; a `Metric`; a `Loss`, a loss function, or any function (y_true, y_pred) -> one value a
         sample.
-      output_shape, target_shape: the shapes of y_pred and y_true, needed for "accuracy".
+      output_shape, target_shape: the shapes of y_pred and y_true, needed for "accuracy"; without them
+        "Accuracy" is the class of that name, exact equality.
       loss: the model's loss; decides "accuracy" where shapes are not given.
       name: the name in logs; by default the identifier itself, if a string, else the function's.
       **options: the metric's own options.
@@ -98,7 +99,8 @@ def get(
         return _make(name or identifier.name, identifier.definition, {**dict(identifier.options), **options})
     if not isinstance(identifier, str):
         return _from_callable(identifier, name, options)
-    if identifier.lower() in ("accuracy", "acc"):
+    shapes_given = output_shape is not None or loss is not None
+    if identifier in ("accuracy", "acc") or (identifier.lower() in ("accuracy", "acc") and shapes_given):
         definition = _accuracy_for(identifier, output_shape, target_shape, loss)
         return _make(name or identifier, definition, options)
     known = _known()
