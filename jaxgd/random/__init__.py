@@ -15,9 +15,13 @@ Input, Activation, Flatten, a model, optimizers | 0
 An initializer draws its numbers from [seed, 0], each time it is called. A layer draws from [seed, count]:
 count is the number of draws it has made before. Building a model, `compile` and the tracing of `fit`
 make none, so training step k (from 0) of the first `fit` draws from [seed, k].
+
+A model that Keras compiles with `jit_compile=True` (its default on a GPU, not on a CPU) is the one exception:
+there XLA draws, from the same words of the same seeds, but makes other numbers of them.
 """
 
 from jaxgd.random.draws import keep_mask, normal, truncated_normal, uniform
+from jaxgd.random.order import keras_epoch_order
 from jaxgd.random.sources import (
     KerasKey,
     KerasSeed,
@@ -38,6 +42,7 @@ __all__ = [
     "at_step",
     "fold_source",
     "keep_mask",
+    "keras_epoch_order",
     "keras_key",
     "keras_layer_seeds",
     "keras_seed",

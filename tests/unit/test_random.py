@@ -98,6 +98,20 @@ def test_seeds_are_those_of_pythons_generator():
     assert random.keras_layer_seeds(42, 0) == []
 
 
+@pytest.mark.parametrize("num_rows", [1, 2, 5, 1000])
+def test_an_epoch_visits_every_row_once(num_rows):
+    order = random.keras_epoch_order(12, num_rows)
+    assert sorted(order.tolist()) == list(range(num_rows))
+    np.testing.assert_array_equal(order, random.keras_epoch_order(12 + 2**31 - 1, num_rows))
+
+
+def test_bad_orders_are_refused():
+    with pytest.raises(ValueError, match="seed"):
+        random.keras_epoch_order(-1, 3)
+    with pytest.raises(ValueError, match="num_rows"):
+        random.keras_epoch_order(1, 0)
+
+
 def test_a_keras_key_gives_each_layer_its_own_pair():
     key = random.keras_key([7, 0, 9], count=4)
     source = random.fold_source(random.at_step(key, jnp.int32(6)), 2)
