@@ -67,6 +67,19 @@ class InOrder:
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
+class Fixed:
+    """Every epoch takes the rows in one given order."""
+
+    order: Array
+    """int32[num_rows]."""
+
+    def rows(self, epoch: Array, num_rows: int) -> Array:
+        """int32[num_rows]."""
+        return self.order
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
 class Shuffled:
     """Every epoch takes the rows in an order of its own, a pure function of (words, epoch).
 

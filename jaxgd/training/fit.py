@@ -15,8 +15,9 @@ from jaxgd._programs import Compiled, compiled
 from jaxgd._statistics import merge, partition
 from jaxgd._types import Array, Params, PyTree
 from jaxgd.model import Sequential
+from jaxgd.random import keras_epoch_order
 from jaxgd.training import divergence, inputs
-from jaxgd.training.batching import InOrder, Shuffled, batches, steps_per_epoch
+from jaxgd.training.batching import Fixed, InOrder, Shuffled, batches, steps_per_epoch
 from jaxgd.training.divergence import Divergence
 from jaxgd.training.early_stopping import EarlyStopping
 from jaxgd.training.evaluation import fetch, model_scalars
@@ -69,7 +70,7 @@ def fit(
     optimizer: Any = "sgd",
     epochs: int = 10,
     batch_size: int = 32,
-    shuffle: bool = True,
+    shuffle: bool | str = True,
     metrics: Sequence[Any] = (),
     weighted_metrics: Sequence[Any] = (),
     validation_data: Sequence[Any] | None = None,
@@ -96,7 +97,8 @@ def fit(
       optimizer: a name, an optimizer of `jaxgd.optimizers`, or an optax transformation.
       epochs: passes over the rows; 0 trains nothing.
       batch_size: rows a step; the last batch of an epoch may be shorter. Above the rows: one batch.
-      shuffle: whether each epoch has an order of its own, a pure function of seed and epoch.
+      shuffle: True gives each epoch an order of its own, a pure function of seed and epoch; "keras" the
+        order that Keras on TensorFlow takes after set_random_seed(seed), which is the same in every epoch.
       metrics, weighted_metrics: names or `metrics.Metric`; the latter use the sample weights.
       validation_data: (x, y) or (x, y, sample_weight), evaluated after each epoch.
       validation_split: share of the rows, the last ones, that validate instead of training.
@@ -113,7 +115,7 @@ def fit(
     Returns: a `FitResult`.
     Raises:
       TypeError, ValueError: an argument that does not fit; nothing has run then.
-    Keras: `Model.compile` and `Model.fit`. Orders of shuffled rows are jaxgd's own.
+    Keras: `Model.compile` and `Model.fit`, row for row with shuffle=False or "keras".
     """
     started = time.perf_counter()
     check_integer("epochs", epochs, 0)
@@ -129,7 +131,15 @@ def fit(
     if state is None:
         state = _new_state(model, chosen, seed, params)
     spec = _spec(objective, chosen.rule, batch_size, training, validation, early_stopping)
-    run = _Run(spec, objective, training, validation, _order(shuffle, seed), early_stopping, started)
+    run = _Run(
+        spec,
+        objective,
+        training,
+        validation,
+        _order(shuffle, seed, len(training["x"])),
+        early_stopping,
+        started,
+    )
     return run.until(epochs, initial_epoch, copy(state), progress)
 
 
@@ -339,10 +349,17 @@ def _new_state(model: Sequential, optimizer: Any, seed: Any, params: Params | No
     return TrainState.create(params=given, optimizer=optimizer, key=key, trainable=model.trainable(given))
 
 
-def _order(shuffle: bool, seed: Any) -> Any:
+def _order(shuffle: bool | str, seed: Any, num_rows: int) -> Any:
+    is_int = isinstance(seed, int | np.integer)
+    if shuffle == "keras":
+        if not is_int:
+            raise ValueError(f"shuffle: 'keras' needs an int seed, got {seed!r}.")
+        return Fixed(jnp.asarray(keras_epoch_order(int(seed), num_rows), jnp.int32))
+    if not isinstance(shuffle, bool):
+        raise wrong("shuffle", shuffle, "True, False or 'keras'")
     if not shuffle:
         return InOrder()
-    return Shuffled.from_seed(seed if isinstance(seed, int | np.integer) else jax.random.fold_in(seed, 2))
+    return Shuffled.from_seed(seed if is_int else jax.random.fold_in(seed, 2))
 
 
 def _spec(
