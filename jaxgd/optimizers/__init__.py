@@ -16,25 +16,50 @@ Every number may be a scalar array, also a traced one: `jax.vmap(lambda r: adam(
 """
 
 from jaxgd.optimizers._foreign import from_optax
-from jaxgd.optimizers._optimizer import Optimizer
+from jaxgd.optimizers._optimizer import Optimizer, serialize
 from jaxgd.optimizers._registry import from_config, get
 from jaxgd.optimizers._rule import Rule
 from jaxgd.optimizers._state import OptimizerState, set_learning_rate
+from jaxgd.optimizers.adadelta import adadelta
+from jaxgd.optimizers.adafactor import adafactor
+from jaxgd.optimizers.adagrad import adagrad
 from jaxgd.optimizers.adam import adam
+from jaxgd.optimizers.adamax import adamax
 from jaxgd.optimizers.adamw import adamw
+from jaxgd.optimizers.ftrl import ftrl
+from jaxgd.optimizers.lamb import lamb
+from jaxgd.optimizers.lion import lion
+from jaxgd.optimizers.loss_scale import loss_scale
+from jaxgd.optimizers.multi import multi
+from jaxgd.optimizers.muon import muon
+from jaxgd.optimizers.nadam import nadam
 from jaxgd.optimizers.rmsprop import rmsprop
+from jaxgd.optimizers.schedule_free_adamw import schedule_free_adamw
 from jaxgd.optimizers.sgd import sgd
 
 __all__ = [
     "Optimizer",
     "OptimizerState",
     "Rule",
+    "adadelta",
+    "adafactor",
+    "adagrad",
     "adam",
+    "adamax",
     "adamw",
     "from_config",
     "from_optax",
+    "ftrl",
     "get",
+    "lamb",
+    "lion",
+    "loss_scale",
+    "multi",
+    "muon",
+    "nadam",
     "rmsprop",
+    "schedule_free_adamw",
+    "serialize",
     "set_learning_rate",
     "sgd",
 ]

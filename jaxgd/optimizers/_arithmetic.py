@@ -29,6 +29,16 @@ def rounded(value: Array) -> Array:
     return jnp.where(jnp.isnan(value), jnp.nan, value)
 
 
+def power(base: Array, exponent: Array) -> Array:
+    """`base ** exponent`, rounded: the last operation inside a power is a product."""
+    return rounded(jnp.power(base, exponent))
+
+
+def square(value: Array) -> Array:
+    """`value**2`, rounded."""
+    return rounded(value * value)
+
+
 def lerp_towards(old: Array, new: Array, fraction: Array) -> Array:
     """`old + (new - old) * fraction`, the moving average of Adam and its relatives."""
     return old + rounded((new - old) * fraction)

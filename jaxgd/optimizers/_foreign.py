@@ -57,9 +57,6 @@ class OptaxRule(Rule):
         updates, inner = self.transformation.update(grads, state.shared["optax"], params)
         return updates, state._replace(count=state.count + 1, shared={"optax": inner})
 
-    def hyperparameter_names(self) -> list[str]:
-        return []
-
 
 class OptaxOptimizer(Optimizer):
     """The adapter that `get` puts around an optax transformation."""
@@ -77,4 +74,4 @@ def from_optax(transformation: optax.GradientTransformation) -> Optimizer:
     >>> from_optax(optax.sgd(0.5)).rule.class_name
     'optax'
     """
-    return OptaxOptimizer(OptaxRule(transformation=transformation), {"name": "optax"})
+    return OptaxOptimizer(OptaxRule(transformation=transformation), {"name": "optax"}, {})

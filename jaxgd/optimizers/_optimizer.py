@@ -13,7 +13,7 @@ from jaxgd.optimizers._options import DEFAULTS, check_common, check_learning_rat
 from jaxgd.optimizers._rule import Rule
 from jaxgd.optimizers._state import OptimizerState
 
-_NOT_IN_CONFIG = ("exclude_from_weight_decay", "constants")
+_NOT_IN_CONFIG = ("exclude_from_weight_decay", "constants", "documented")
 
 
 class Optimizer(optax.GradientTransformationExtraArgs):
@@ -41,9 +41,9 @@ class Optimizer(optax.GradientTransformationExtraArgs):
     hyperparameters: dict[str, Any]
     name: str
 
-    def __new__(cls, rule: Rule, settings: Mapping[str, Any]) -> "Optimizer":
-        hyperparameters = {name: settings[name] for name in rule.hyperparameter_names()}
-
+    def __new__(
+        cls, rule: Rule, settings: Mapping[str, Any], hyperparameters: Mapping[str, Any]
+    ) -> "Optimizer":
         def init(params: PyTree) -> OptimizerState:
             return rule.init(hyperparameters, params)
 
@@ -56,12 +56,12 @@ class Optimizer(optax.GradientTransformationExtraArgs):
         self = super().__new__(cls, init, update)  # pyright: ignore[reportArgumentType]
         self.rule = rule
         self.settings = dict(settings)
-        self.hyperparameters = hyperparameters
+        self.hyperparameters = dict(hyperparameters)
         self.name = settings.get("name") or snake_case(rule.class_name)
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.rule, self.settings)
+        return type(self), (self.rule, self.settings, self.hyperparameters)
 
     def __repr__(self) -> str:
         values = ", ".join(f"{key}={value!r}" for key, value in self.hyperparameters.items())
@@ -102,7 +102,22 @@ def build(
         if merged[name] is not None:
             check_number(name, merged[name], low, high)
     rule = rule_class(**common_fields(merged), **rule_class.static_fields(merged))
-    return Optimizer(rule, merged)
+    return Optimizer(rule, merged, {name: merged[name] for name in rule.hyperparameter_names()})
+
+
+def serialize(optimizer: Optimizer) -> dict[str, Any]:
+    """An optimizer as Keras writes it into a file: module, class name and configuration.
+
+    >>> from jaxgd.optimizers import sgd
+    >>> serialize(sgd())["class_name"]
+    'SGD'
+    """
+    return {
+        "module": "keras.optimizers",
+        "class_name": optimizer.rule.class_name,
+        "config": optimizer.config(),
+        "registered_name": None,
+    }
 
 
 def snake_case(class_name: str) -> str:

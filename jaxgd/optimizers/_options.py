@@ -64,7 +64,7 @@ def with_common_options(factory: Callable[P, R]) -> Callable[P, R]:
         for name, default in DEFAULTS.items()
         if name not in named
     ]
-    factory.__signature__ = signature.replace(parameters=[*own, *common])  # pyright: ignore[reportFunctionMemberAccess]
+    setattr(factory, "__signature__", signature.replace(parameters=[*own, *common]))  # noqa: B010
     return factory
 
 

@@ -8,16 +8,38 @@ import optax
 from jaxgd._checks import unknown_name
 from jaxgd.optimizers._foreign import from_optax
 from jaxgd.optimizers._optimizer import Optimizer
+from jaxgd.optimizers.adadelta import adadelta
+from jaxgd.optimizers.adafactor import adafactor
+from jaxgd.optimizers.adagrad import adagrad
 from jaxgd.optimizers.adam import adam
+from jaxgd.optimizers.adamax import adamax
 from jaxgd.optimizers.adamw import adamw
+from jaxgd.optimizers.ftrl import ftrl
+from jaxgd.optimizers.lamb import lamb
+from jaxgd.optimizers.lion import lion
+from jaxgd.optimizers.loss_scale import loss_scale
+from jaxgd.optimizers.multi import multi
+from jaxgd.optimizers.muon import muon
+from jaxgd.optimizers.nadam import nadam
 from jaxgd.optimizers.rmsprop import rmsprop
+from jaxgd.optimizers.schedule_free_adamw import schedule_free_adamw
 from jaxgd.optimizers.sgd import sgd
 
 FACTORIES: dict[str, Callable[..., Optimizer]] = {
+    "Adadelta": adadelta,
+    "Adafactor": adafactor,
+    "Adagrad": adagrad,
     "Adam": adam,
     "AdamW": adamw,
+    "Adamax": adamax,
+    "Ftrl": ftrl,
+    "Lamb": lamb,
+    "Lion": lion,
+    "Muon": muon,
+    "Nadam": nadam,
     "RMSprop": rmsprop,
     "SGD": sgd,
+    "ScheduleFreeAdamW": schedule_free_adamw,
 }
 """Keras's class names and the factories that make those optimizers."""
 
@@ -59,6 +81,13 @@ def get(identifier: str | optax.GradientTransformation) -> Optimizer:
 def from_config(class_name: str, config: Mapping[str, Any]) -> Optimizer:
     """An optimizer from Keras's class name and configuration, the inverse of `Optimizer.config`.
 
+    Args:
+      class_name: Keras's, in any case; LossScaleOptimizer and MultiOptimizer too.
+      config: argument -> value; a schedule in it must be a schedule object already.
+
+    Returns:
+      An `Optimizer`.
+
     Raises:
       ValueError: no optimizer has that name.
       TypeError: the configuration has an argument that the optimizer does not take.
@@ -66,7 +95,23 @@ def from_config(class_name: str, config: Mapping[str, Any]) -> Optimizer:
     >>> from_config("SGD", {"learning_rate": 0.5, "momentum": 0.9})
     SGD(learning_rate=0.5, momentum=0.9)
     """
-    factory = _BY_LOWER_NAME.get(class_name.lower())
-    if factory is None:
+    name = class_name.lower()
+    if name == "lossscaleoptimizer":
+        own = {key: value for key, value in config.items() if key != "inner_optimizer"}
+        return loss_scale(_deserialize(config["inner_optimizer"]), **own)
+    if name == "multioptimizer":
+        return _multi_from_config(config)
+    if name not in _BY_LOWER_NAME:
         raise unknown_name("optimizer", class_name, _BY_LOWER_NAME)
-    return factory(**config)
+    return _BY_LOWER_NAME[name](**config)
+
+
+def _deserialize(entry: Mapping[str, Any]) -> Optimizer:
+    return from_config(entry["class_name"], entry["config"])
+
+
+def _multi_from_config(config: Mapping[str, Any]) -> Optimizer:
+    routes = config["optimizer_map"]["config"]
+    optimizers = {key: _deserialize(entry) for key, entry in routes["optimizer_map"].items()}
+    default = _deserialize(routes["default_optimizer"])
+    return multi(optimizers, default, config.get("loss_scale_factor"), config.get("name"))

@@ -8,7 +8,7 @@ from typing import Any, Unpack
 import jax.numpy as jnp
 
 from jaxgd._types import Array, Scalar
-from jaxgd.optimizers._arithmetic import lerp_towards
+from jaxgd.optimizers._arithmetic import lerp_towards, power, square
 from jaxgd.optimizers._optimizer import Optimizer, build
 from jaxgd.optimizers._options import CommonOptions, with_common_options
 from jaxgd.optimizers._rule import NON_NEGATIVE, UNIT, Cast, Rule, Slots
@@ -27,8 +27,8 @@ def adam_constants(values: Mapping[str, Any], cast: Cast) -> dict[str, Any]:
 
 def adam_step_size(n: SimpleNamespace) -> Array:
     """The learning rate times both bias corrections."""
-    correction = jnp.sqrt(1 - jnp.power(n.beta_2, n.step))
-    return n.learning_rate * correction / (1 - jnp.power(n.beta_1, n.step))
+    correction = jnp.sqrt(1 - power(n.beta_2, n.step))
+    return n.learning_rate * correction / (1 - power(n.beta_1, n.step))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +54,7 @@ class AdamRule(Rule):
 
     def leaf(self, n: SimpleNamespace, grad: Array, value: Array, slots: Slots) -> tuple[Array, Slots]:
         momentum = lerp_towards(slots["momentum"], grad, n.one_minus_beta_1)
-        velocity = lerp_towards(slots["velocity"], grad * grad, n.one_minus_beta_2)
+        velocity = lerp_towards(slots["velocity"], square(grad), n.one_minus_beta_2)
         new = {"momentum": momentum, "velocity": velocity}
         if self.amsgrad:
             velocity = new["velocity_hat"] = jnp.maximum(slots["velocity_hat"], velocity)
