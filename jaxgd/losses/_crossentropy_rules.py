@@ -91,20 +91,22 @@ def is_class(labels: Array, num_classes: int) -> Array:
     return labels[..., None] == jnp.arange(num_classes, dtype=labels.dtype)
 
 
-def _nan_outside(labels: Array, num_classes: int, dtype: Any) -> Array:
-    """1 for a label that is a class, else NaN: a factor that makes a bad label visible."""
-    return jnp.where((labels >= 0) & (labels < num_classes), jnp.ones((), dtype), jnp.nan)
+def _is_outside(labels: Array, num_classes: int) -> Array:
+    return (labels < 0) | (labels >= num_classes)
 
 
 def from_label_logits(labels: Array, logits: Array) -> Array:
     """-ln softmax(logits) at the label; NaN, gradient included, for a label that is no class."""
-    picked = jnp.where(is_class(labels, logits.shape[-1]), jax.nn.log_softmax(logits), 0)
-    return -jnp.sum(picked, -1) * _nan_outside(labels, logits.shape[-1], logits.dtype)
+    is_outside = _is_outside(labels, logits.shape[-1])
+    # A label that is no class picks every class, so that its NaN reaches every logit's derivative.
+    is_picked = is_class(labels, logits.shape[-1]) | is_outside[..., None]
+    picked = jnp.sum(jnp.where(is_picked, jax.nn.log_softmax(logits), 0), -1)
+    return picked * jnp.where(is_outside, jnp.nan, -jnp.ones((), logits.dtype))
 
 
 def label_logits_slope(labels: Array, logits: Array) -> Array:
     slope = jax.nn.softmax(logits) - is_class(labels, logits.shape[-1])
-    return slope * _nan_outside(labels, logits.shape[-1], logits.dtype)[..., None]
+    return jnp.where(_is_outside(labels, logits.shape[-1])[..., None], jnp.nan, slope)
 
 
 def from_label_probability(labels: Array, y_pred: Array) -> Array:

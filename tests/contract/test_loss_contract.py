@@ -18,7 +18,7 @@ CASES = [(name, {}) for name in NAMES] + LOGIT_OPTIONS
 
 def make_data(name, rows=ROWS, seed=0):
     rng = np.random.default_rng(seed)
-    y_pred = rng.dirichlet(np.ones(CLASSES), rows)
+    y_pred = 0.5 * rng.dirichlet(np.ones(CLASSES), rows) + 0.5 / CLASSES  # away from 0 and 1
     labels = rng.integers(0, CLASSES, rows)
     return (labels if name in LABEL_LOSSES else np.eye(CLASSES)[labels]), y_pred
 
@@ -45,8 +45,9 @@ def test_gradients_by_hand_by_jax_and_by_differences(name, options, x64):
     for step in (1e-4, 5e-5):
         difference = float(total(y_pred + step * direction) - total(y_pred - step * direction)) / (2 * step)
         errors.append(abs(difference - slope))
-    assert errors[0] <= 1e-5 * max(abs(slope), 1e-3)
-    assert errors[1] <= 0.3 * errors[0] + 1e-10  # the error of a central difference falls as the square
+    scale = max(abs(slope), 1e-3)
+    assert errors[0] <= 1e-4 * scale
+    assert errors[1] <= 0.3 * errors[0] + 1e-9 * scale  # a central difference's error falls as the square
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -101,10 +102,10 @@ def test_no_mask_leaves_no_trace(name):
 
 
 def test_the_hot_loop_is_short():
-    """Mean squared error without weights: subtract, square, two sums, two divisions."""
+    """Mean squared error without weights and mask: subtract, square, two sums, two divisions."""
     jaxpr = jax.make_jaxpr(losses.get("mse"))(jnp.ones((8, 1)), jnp.ones((8, 1)))
-    assert sum(1 for _ in jax.core.jaxprs_in_params({"j": jaxpr.jaxpr})) == 1
-    assert len(jaxpr.jaxpr.eqns) <= 7
+    names = sorted(equation.primitive.name for equation in jaxpr.jaxpr.eqns)
+    assert names == ["div", "div", "reduce_sum", "reduce_sum", "square", "sub"]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -75,12 +75,13 @@ def test_ignored_class_leaves_the_mean():
 
 
 def test_labels_outside_the_classes_make_nan():
-    logits = jnp.zeros((1, 3))
+    logits = jnp.array([[0.5, 1.0, -2.0]])
     for label in (-1, 3):
         loss = losses.get("sparse_categorical_crossentropy", from_logits=True)
         value, gradient = jax.value_and_grad(lambda z, y=label, loss=loss: loss(jnp.array([y]), z))(logits)
         assert np.isnan(value)
         assert np.isnan(gradient).all()
+        assert np.isnan(loss.gradient(jnp.array([label]), logits)).all()
 
 
 @pytest.mark.parametrize("labels", [[0, 3], [-1, 0], [[0.5]], [np.nan]])
