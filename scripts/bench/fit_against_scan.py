@@ -1,7 +1,7 @@
 """How long `jaxgd.fit` takes beside a scan written by hand for the same network: the workload `tabular`.
 
 64-128-64-10, sparse cross-entropy from logits, Adam, 1,797 real rows, batch 32, shuffled, 20 epochs. Both
-run the same arithmetic on the same order of rows in one process; rounds are interleaved, compile time is apart.
+run the same arithmetic on the same order of rows in one process; rounds interleaved, compiling apart.
 
     python scripts/bench/fit_against_scan.py [--rounds 15]
 """
