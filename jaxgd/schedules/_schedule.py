@@ -10,7 +10,6 @@ from typing import Any, ClassVar, TypeVar
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 
 from jaxgd._checks import check_real, is_traced_or_array, wrong
 from jaxgd._types import Array
@@ -71,9 +70,25 @@ def float32(value: Any) -> Array:
     return jnp.asarray(value).astype(jnp.float32)
 
 
-def rounded(product: Array) -> Array:
-    """A product that is rounded before it is added to, where a compiler would otherwise fuse the two."""
-    return lax.reduce_precision(product, exponent_bits=8, mantissa_bits=23)
+def rounded(x: Array) -> Array:
+    """`x`, with an operation between that changes no finite number.
+
+    A compiler fuses a product and the sum that takes it, and rounds once where Keras rounds twice.
+    """
+    return jnp.minimum(x, jnp.finfo(jnp.float32).max)
+
+
+def beside(x: Array, value: Array) -> Array:
+    """`value` for every finite `x`, so that a compiler sees neither a constant nor something a batch shares.
+
+    It would invert such a divisor and multiply, and make such a power of 1/2 a square root.
+    """
+    return value + 0.0 * x
+
+
+def quotient(x: Array, divisor: Array) -> Array:
+    """x / divisor, rounded once."""
+    return x / beside(x, divisor)
 
 
 def number(name: str, value: Any) -> Any:

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxgd._types import Array, Scalar
-from jaxgd.schedules._schedule import Schedule, float32, number, positive, register, rounded
+from jaxgd.schedules._schedule import Schedule, float32, number, positive, quotient, register, rounded
 
 
 def _half_wave(done: Array) -> Array:
@@ -48,12 +48,12 @@ class CosineDecay(Schedule):
 
     def _decayed(self, step: Array, peak: Any) -> Array:
         length = float32(self.decay_steps)
-        cosine = 0.5 * _half_wave(jnp.minimum(step, length) / length)
+        cosine = 0.5 * _half_wave(quotient(jnp.minimum(step, length), length))
         return float32(peak) * (rounded(float32(self.falls) * cosine) + float32(self.alpha))
 
     def _warming(self, step: Array, warmup_steps: Array, target: Any) -> Array:
         start = float32(self.initial_learning_rate)
-        return rounded((float32(target) - start) * (step / jnp.maximum(warmup_steps, 1.0))) + start
+        return rounded((float32(target) - start) * quotient(step, jnp.maximum(warmup_steps, 1.0))) + start
 
 
 def cosine_decay(
@@ -114,7 +114,7 @@ class CosineDecayRestarts(Schedule):
 
     def __call__(self, step: Any) -> Array:
         """Half a wave of the cosine in every period."""
-        restarts, done = self._period(float32(step) / float32(self.first_decay_steps))
+        restarts, done = self._period(quotient(float32(step), float32(self.first_decay_steps)))
         alpha = float32(self.alpha)
         cosine = 0.5 * jnp.power(float32(self.m_mul), restarts) * _half_wave(done)
         return float32(self.initial_learning_rate) * (rounded((1.0 - alpha) * cosine) + alpha)
@@ -129,9 +129,9 @@ class CosineDecayRestarts(Schedule):
 
 def _growing_period(time: Array, growth: Array) -> tuple[Array, Array]:
     """The same where every period is `growth` times as long as the one before: a geometric series."""
-    restarts = jnp.floor(_log(1.0 - rounded(time * (1.0 - growth))) / _log(growth))
-    length = jnp.power(growth, restarts)
-    return restarts, (time - (1.0 - length) / (1.0 - growth)) / length
+    restarts = jnp.floor(quotient(_log(1.0 - rounded(time * (1.0 - growth))), _log(growth)))
+    length = rounded(jnp.power(growth, restarts))  # or x / a**b would become x * a**-b
+    return restarts, (time - quotient(1.0 - length, 1.0 - growth)) / length
 
 
 def _log(x: Array) -> Array:

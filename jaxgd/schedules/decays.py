@@ -9,12 +9,22 @@ import jax.numpy as jnp
 
 from jaxgd._checks import is_traced_or_array, wrong
 from jaxgd._types import Array, Scalar
-from jaxgd.schedules._schedule import Schedule, flag, float32, number, positive, register, rounded
+from jaxgd.schedules._schedule import (
+    Schedule,
+    beside,
+    flag,
+    float32,
+    number,
+    positive,
+    quotient,
+    register,
+    rounded,
+)
 
 
 def _periods(step: Any, decay_steps: Any, staircase: bool) -> Array:
     """How often `decay_steps` have passed."""
-    periods = float32(step) / float32(decay_steps)
+    periods = quotient(float32(step), float32(decay_steps))
     return jnp.floor(periods) if staircase else periods
 
 
@@ -133,15 +143,16 @@ class PolynomialDecay(Schedule):
     def __call__(self, step: Any) -> Array:
         """(initial_learning_rate - end_learning_rate) * (1 - done) ** power + end_learning_rate."""
         end = float32(self.end_learning_rate)
-        left = jnp.power(1.0 - self._done(float32(step)), float32(self.power))
-        return rounded((float32(self.initial_learning_rate) - end) * left) + end
+        left = 1.0 - self._done(float32(step))
+        left_over = jnp.power(left, beside(left, float32(self.power)))
+        return rounded((float32(self.initial_learning_rate) - end) * left_over) + end
 
     def _done(self, step: Array) -> Array:
         """The part of the decay that is behind."""
         length = float32(self.decay_steps)
         if not self.cycle:
-            return jnp.minimum(step, length) / length
-        return step / (length * jnp.where(step == 0, 1.0, jnp.ceil(step / length)))
+            return quotient(jnp.minimum(step, length), length)
+        return step / (length * jnp.where(step == 0, 1.0, jnp.ceil(quotient(step, length))))
 
 
 def polynomial_decay(

@@ -72,7 +72,7 @@ def get(identifier: Identifier) -> Schedule:
         step; or what Keras writes into files, a mapping with `class_name` and `config`.
     Returns: a `Schedule`.
     Raises:
-      TypeError: the identifier is none of these, or the configuration has an argument that the schedule has not.
+      TypeError: the identifier is none of these, or the configuration has an unknown argument.
       ValueError: the class is unknown, or a number is not finite.
     Keras: a function there takes no argument; here it takes the step, as in optax.
     >>> get({"class_name": "ExponentialDecay",
