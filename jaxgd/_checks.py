@@ -33,9 +33,10 @@ def check_real(name: str, value: Any, minimum: float = -math.inf, maximum: float
     """`value` as a finite float within [minimum, maximum]. Raises TypeError or ValueError."""
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name}: expected a number, got {value!r} ({type(value).__name__}).")
-    if not math.isfinite(value) or not minimum <= value <= maximum:
+    number = float(value)
+    if not math.isfinite(number) or not minimum <= number <= maximum:
         raise wrong(name, value, f"a finite number in [{minimum:g}, {maximum:g}]")
-    return float(value)
+    return number
 
 
 def is_traced_or_array(value: Any) -> bool:

@@ -11,8 +11,7 @@ import jaxgd
 
 
 def main() -> None:
-    digits = load_digits()
-    x, y = digits.data, digits.target
+    x, y = load_digits(return_X_y=True)
 
     # Pixels run from 0 to 16; a rescaling layer keeps that knowledge inside the model.
     model = jaxgd.sequential(
@@ -45,7 +44,8 @@ def main() -> None:
             f"epoch {epoch + 1:3d}  loss {history['loss'][epoch]:.4f}  "
             f"held out: loss {history['val_loss'][epoch]:.4f}  accuracy {history['val_accuracy'][epoch]:.4f}"
         )
-    print(f"best epoch {result.best_epoch + 1}: accuracy {history['val_accuracy'][result.best_epoch]:.4f}")
+    best = history["val_loss"].argmin()
+    print(f"best epoch {best + 1}: accuracy {history['val_accuracy'][best]:.4f}")
     print(
         f"compiled {result.compilations} program in {result.seconds['compile']:.1f} s, "
         f"ran {history.epochs} epochs in {result.seconds['run']:.2f} s"

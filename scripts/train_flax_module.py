@@ -22,11 +22,8 @@ class Network(nnx.Module):
 
 
 def main() -> None:
-    digits = load_digits()
-    data = {
-        "x": jnp.asarray(digits.data / 16, jnp.float32),
-        "y": jnp.asarray(digits.target, jnp.int32),
-    }
+    pixels, labels = load_digits(return_X_y=True)
+    data = {"x": jnp.asarray(pixels, jnp.float32) / 16, "y": jnp.asarray(labels, jnp.int32)}
     train_rows = 1437
 
     # nnx.split gives the structure, which is static, and the parameters, which are a pytree.

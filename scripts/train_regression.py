@@ -13,10 +13,9 @@ import jaxgd
 
 
 def main() -> None:
-    diabetes = load_diabetes(scaled=False)
-    rows = np.random.default_rng(0).permutation(len(diabetes.target))
+    x, y = load_diabetes(return_X_y=True, scaled=False)
+    rows = np.random.default_rng(0).permutation(len(y))
     train, test = rows[:353], rows[353:]
-    x, y = diabetes.data, diabetes.target
 
     # Inputs are standardised by a layer that knows the training rows, outputs are scaled back by one.
     model = jaxgd.sequential(

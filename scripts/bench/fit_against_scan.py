@@ -63,12 +63,12 @@ def timed(run):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=15)
     rounds = parser.parse_args().rounds
 
-    digits = load_digits()
-    x, y = jnp.asarray(digits.data / 16, jnp.float32), jnp.asarray(digits.target, jnp.int32)
+    pixels, labels = load_digits(return_X_y=True)
+    x, y = jnp.asarray(pixels, jnp.float32) / 16, jnp.asarray(labels, jnp.int32)
     model = jaxgd.mlp([64, 128, 64, 10])
     params = model.init(0)
     plain = [(leaves["kernel"], leaves["bias"]) for leaves in params.values()]
