@@ -1,30 +1,24 @@
-"""The part that all update rules share: Keras's order of events in one `apply(grads)`.
+"""The order of events in one update, the same for every rule, as Keras has it.
 
 unscale -> accumulate -> clip -> decay -> update -> average -> overwrite -> constrain -> count
 
 A rule is static: which events happen, never with which numbers. All numbers come from the state.
 """
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Any, ClassVar, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 from jax import lax
 
 from jaxgd._types import Array, PyTree
-from jaxgd.optimizers._arithmetic import Constants, as_arrays, cast_constant, mix, rounded
-from jaxgd.optimizers._clipping import Clipping, clip
+from jaxgd.optimizers._arithmetic import mix, rounded
+from jaxgd.optimizers._clipping import clip
+from jaxgd.optimizers._definition import RuleDefinition, Slots
 from jaxgd.optimizers._leaves import Leaves, replaced, select, zeros_like
 from jaxgd.optimizers._state import OptimizerState
-
-Cast: TypeAlias = Callable[[Any], Any]
-Slots: TypeAlias = dict[str, Any]
-UNIT = (0.0, 1.0)
-NON_NEGATIVE = (0.0, float("inf"))
-ANY = (-float("inf"), float("inf"))
 
 
 class Work(NamedTuple):
@@ -37,143 +31,14 @@ class Work(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rule:
-    """The static side of an optimizer: equal rules share one compiled program.
-
-    Attributes:
-      decays, clipping, averages, overwrites, scales_loss, accumulates: which common options are active.
-      excluded: regular expressions; a parameter whose path "layer/leaf" contains a match is not decayed.
-      constants: "keras" or "exact", see the package docstring.
-      schedule_fn: a bare function step -> learning rate, or None.
-    """
-
-    class_name: ClassVar[str]
-    numbers: ClassVar[Mapping[str, tuple[float, float]]] = {}
-    options: ClassVar[tuple[str, ...]] = ()
-    slot_names: ClassVar[tuple[str, ...]] = ()
-    additive: ClassVar[bool] = True
-    reads_params: ClassVar[bool] = False
-
-    decays: bool = False
-    clipping: Clipping | None = None
-    averages: bool = False
-    overwrites: bool = False
-    scales_loss: bool = False
-    accumulates: bool = False
-    excluded: tuple[str, ...] = ()
-    constants: Constants = "keras"
-    schedule_fn: Callable[[Array], Array] | None = None
-
-    # What a rule defines.
-
-    @classmethod
-    def static_fields(cls, settings: Mapping[str, Any]) -> dict[str, Any]:
-        """The rule's own static fields, from all arguments of its factory."""
-        return {name: settings[name] for name in cls.options}
-
-    def derive(self, values: Mapping[str, Any], cast: Cast) -> dict[str, Any]:
-        """The constants that the update reads, from the hyperparameters; computed on the host, in double."""
-        del cast
-        return {name: values[name] for name in self.numbers}
-
-    def active_slots(self) -> tuple[str, ...]:
-        return self.slot_names
-
-    def init_slot(self, name: str, path: str, value: Array, numbers: Mapping[str, Any]) -> Any:
-        """The initial slot `name` of one parameter."""
-        del name, path, numbers
-        return jnp.zeros_like(value)
-
-    def init_shared(self, dtype: Any) -> dict[str, Any]:
-        del dtype
-        return {}
-
-    def per_step(
-        self, n: SimpleNamespace, shared: Mapping[str, Any]
-    ) -> tuple[dict[str, Array], dict[str, Any]]:
-        """Scalars computed once a step and added to `n`; the shared values that changed."""
-        del n, shared
-        return {}, {}
-
-    def leaf(self, n: SimpleNamespace, grad: Array, value: Array, slots: Slots) -> tuple[Array, Slots]:
-        """What is added to one parameter (its new value, if the rule is not additive), and its slots."""
-        raise NotImplementedError
-
-    def decay_of(self, path: str, value: Array, n: SimpleNamespace) -> Array | None:
-        """The decay of one parameter, or None."""
-        del value
-        return n.weight_decay if self.decays and not self.is_excluded(path) else None
-
-    # What every rule does.
-
-    def is_excluded(self, path: str) -> bool:
-        return any(re.search(pattern, path) for pattern in self.excluded)
-
-    def init(self, hyperparameters: Mapping[str, Any], params: PyTree) -> OptimizerState:
-        """The state before the first update: zero slots, and every number as an array."""
-        leaves = Leaves.of(params)
-        values = leaves.flatten(params)
-        dtype = leaves.dtype(values)
-        numbers = self.arrays(hyperparameters, dtype)
-        trained = leaves.trained(values)
-        slots = {
-            name: leaves.unflatten(
-                [
-                    None if value is None else self.init_slot(name, path, value, numbers)
-                    for path, value in zip(leaves.paths, trained, strict=True)
-                ]
-            )
-            for name in self.active_slots()
-        }
-        return OptimizerState(
-            count=jnp.zeros((), jnp.int32),
-            hyperparameters=numbers,
-            slots=slots,
-            shared=self.init_shared(dtype),
-            accumulator=leaves.unflatten(zeros_like(trained)) if self.accumulates else None,
-            average=leaves.unflatten(zeros_like(trained)) if self.averages else None,
-        )
-
-    def arrays(self, hyperparameters: Mapping[str, Any], dtype: Any) -> dict[str, Any]:
-        """All numbers of a state: the hyperparameters in use, converted, and what is derived from them."""
-
-        def cast(value: Any) -> Any:
-            return cast_constant(value, dtype, self.constants)
-
-        values = {name: hyperparameters[name] for name in self._common_names()}
-        if self.decays:
-            values["weight_decay"] = cast(values["weight_decay"])
-        if self.clipping == "global_clipnorm":
-            values["inverse_global_clipnorm"] = 1 / values["global_clipnorm"]
-        return as_arrays({**values, **self.derive(hyperparameters, cast)}, dtype)
-
-    def hyperparameter_names(self) -> list[str]:
-        """The numbers in use: the active common ones and the rule's own."""
-        return [*self._common_names(), *self.numbers]
-
-    def _common_names(self) -> list[str]:
-        active = {
-            "learning_rate": self.schedule_fn is None,
-            "weight_decay": self.decays,
-            "ema_momentum": self.averages,
-            "ema_overwrite_frequency": self.overwrites,
-            "loss_scale_factor": self.scales_loss,
-            "gradient_accumulation_steps": self.accumulates,
-        }
-        names = [name for name, is_active in active.items() if is_active]
-        return [*names, self.clipping] if self.clipping else names
-
-    def learning_rate(self, state: OptimizerState) -> Array:
-        """The rate of the next update, a scalar."""
-        if self.schedule_fn is not None:
-            return jnp.asarray(self.schedule_fn(state.count))
-        rate: Any = state.hyperparameters["learning_rate"]
-        current: Any = rate(state.count) if callable(rate) else rate
-        return current
+class Rule(RuleDefinition):
+    """The static side of an optimizer: equal rules share one compiled program."""
 
     def scale_loss(self, loss: Array, state: OptimizerState) -> Array:
         """The loss whose gradients `apply` expects."""
-        return loss * state.hyperparameters["loss_scale_factor"] if self.scales_loss else loss
+        if not self.scales_loss:
+            return loss
+        return loss * state.hyperparameters["loss_scale_factor"].astype(loss.dtype)
 
     def finalize(self, params: PyTree, state: OptimizerState) -> PyTree:
         """The parameters at the end of a training: the average, with `use_ema`."""
@@ -236,10 +101,6 @@ class Rule:
             deltas = _differences(gradients, new_values, values)
         return leaves.unflatten(deltas), state._replace(count=state.count + 1)
 
-    def has_own_decay(self) -> bool:
-        """Whether the rule decays by other numbers than `weight_decay` (Muon)."""
-        return False
-
     def _advance(
         self,
         leaves: Leaves,
@@ -259,7 +120,8 @@ class Rule:
             accumulator=select(active, sums) if self.accumulates else None,
         )
         paths = [leaves.paths[i] for i in active]
-        gradients = self._unscale(select(active, grads), state)
+        gradients = [grads[i].astype(values[i].dtype) for i in active]
+        gradients = self._unscale(gradients, state)
         work = self._accumulate(paths, gradients, work, state, as_delta)
         new_slots = {
             name: leaves.unflatten(replaced(column, active, [leaf[name] for leaf in work.slots]))
@@ -298,7 +160,7 @@ class Rule:
     ) -> Work:
         """Clips, decays, and applies the rule to every leaf."""
         grads = clip(self.clipping, grads, state.hyperparameters)
-        n, shared = self._numbers(state)
+        n, shared = self._numbers(state, jnp.result_type(*work.moved))
         per_dtype: dict[Any, SimpleNamespace] = {}
         moved, slots = [], []
         for path, grad, value, old_slots in zip(paths, grads, work.moved, work.slots, strict=True):
@@ -309,13 +171,9 @@ class Rule:
             slots.append(new_slots)
         return work._replace(moved=moved, slots=slots, shared={**work.shared, **shared})
 
-    def _numbers(self, state: OptimizerState) -> tuple[SimpleNamespace, dict[str, Any]]:
+    def _numbers(self, state: OptimizerState, dtype: Any) -> tuple[SimpleNamespace, dict[str, Any]]:
         """All scalars of this step: hyperparameters, the rate, the step from 1 on, and the rule's own."""
-        n = SimpleNamespace(**state.hyperparameters)
-        dtypes = [
-            x.dtype for x in vars(n).values() if hasattr(x, "dtype") and jnp.issubdtype(x.dtype, jnp.inexact)
-        ]
-        dtype = jnp.result_type(*dtypes) if dtypes else jnp.zeros(()).dtype
+        n = _in_dtype(SimpleNamespace(**state.hyperparameters), dtype)
         n.learning_rate = self.learning_rate(state).astype(dtype)
         n.step = (self._updates_so_far(state) + 1).astype(dtype)
         scalars, shared = self.per_step(n, state.shared)
@@ -360,12 +218,10 @@ def _differences(grads: list[Any], new: list[Any], old: list[Any]) -> list[Any]:
 
 
 def _in_dtype(n: SimpleNamespace, dtype: Any) -> SimpleNamespace:
-    """The same scalars for a parameter of another dtype."""
-    if n.learning_rate.dtype == dtype:
-        return n
-    return SimpleNamespace(
-        **{
-            name: value.astype(dtype) if hasattr(value, "astype") and value.dtype != jnp.int32 else value
-            for name, value in vars(n).items()
-        }
-    )
+    """The same scalars for a parameter of another dtype; counts and schedules stay what they are."""
+
+    def cast(value: Any) -> Any:
+        is_number = hasattr(value, "dtype") and jnp.issubdtype(value.dtype, jnp.inexact)
+        return value.astype(dtype) if is_number else value
+
+    return SimpleNamespace(**{name: cast(value) for name, value in vars(n).items()})

@@ -9,9 +9,10 @@ import jax.numpy as jnp
 
 from jaxgd._types import Array, Scalar
 from jaxgd.optimizers._arithmetic import lerp_towards, power
+from jaxgd.optimizers._definition import NON_NEGATIVE, UNIT, Cast, Slots
 from jaxgd.optimizers._optimizer import Optimizer, build
 from jaxgd.optimizers._options import CommonOptions, with_common_options
-from jaxgd.optimizers._rule import NON_NEGATIVE, UNIT, Cast, Rule, Slots
+from jaxgd.optimizers._rule import Rule
 
 
 @dataclass(frozen=True, kw_only=True)

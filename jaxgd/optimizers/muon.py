@@ -12,9 +12,10 @@ import jax.numpy as jnp
 from jaxgd._checks import check_integer
 from jaxgd._types import Array, Scalar
 from jaxgd.optimizers._arithmetic import lerp_towards, rounded, square
+from jaxgd.optimizers._definition import ANY, NON_NEGATIVE, UNIT, Cast, Slots
 from jaxgd.optimizers._optimizer import Optimizer, build
 from jaxgd.optimizers._options import SharedOptions, with_common_options
-from jaxgd.optimizers._rule import ANY, NON_NEGATIVE, UNIT, Cast, Rule, Slots
+from jaxgd.optimizers._rule import Rule
 from jaxgd.optimizers.adam import adam_constants, adam_step_size
 
 _NORM_EPSILON = 1e-7
@@ -51,7 +52,7 @@ class MuonRule(Rule):
         return {
             "adam_decays": settings["adam_weight_decay"] is not None,
             "scales": settings["rms_rate"] is not None,
-            "exclude_layers": tuple(settings["exclude_layers"] or ()),
+            "exclude_layers": tuple(settings["exclude_layers"]),
             **{name: settings[name] for name in ("exclude_embeddings", "ns_steps", "nesterov")},
         }
 
@@ -185,4 +186,6 @@ def muon(
     True
     """
     settings = {name: value for name, value in locals().items() if name != "common"}
-    return build(MuonRule, {**settings, "ns_steps": check_integer("ns_steps", ns_steps, 0)}, common)
+    settings["exclude_layers"] = list(exclude_layers or ())
+    settings["ns_steps"] = check_integer("ns_steps", ns_steps, 0)
+    return build(MuonRule, settings, common)
