@@ -1,0 +1,5 @@
+"""`python -m jaxgd` is `jaxgd`."""
+
+from jaxgd.cli import main
+
+main()

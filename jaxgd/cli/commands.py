@@ -1,0 +1,18 @@
+"""The commands: a new one is a file beside this one with a click command `command`, and a line here."""
+
+from typing import NamedTuple
+
+
+class Entry(NamedTuple):
+    """A command that is imported when it is called."""
+
+    module: str
+    summary: str
+
+
+COMMANDS = {
+    "train": Entry("train", "Train a model on a table and write a run folder."),
+    "evaluate": Entry("evaluate", "Loss and metrics of a run or a .keras model."),
+    "predict": Entry("predict", "Predictions of a run or a .keras model for new rows."),
+    "info": Entry("info", "What a run, a model, a table or this installation is."),
+}

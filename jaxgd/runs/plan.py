@@ -1,0 +1,180 @@
+"""From settings and a table to all that a run needs. Everything that a user may have got wrong shows here."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from jaxgd import data, layers, losses, optimizers
+from jaxgd.model import Sequential, sequential
+from jaxgd.optimizers import Optimizer
+from jaxgd.runs.settings import Settings
+
+LOSSES = {
+    "multiclass": "sparse_categorical_crossentropy",
+    "binary": "binary_crossentropy",
+    "regression": "mean_squared_error",
+}
+METRICS = {
+    "multiclass": ("accuracy",),
+    "binary": ("accuracy", "auc"),
+    "regression": ("mae", "r2_score"),
+}
+_OUTPUT_ACTIVATIONS = {"multiclass": "softmax", "binary": "sigmoid", "regression": "linear"}
+_TAKES_LABELS = ("sparse_categorical_crossentropy", "categorical_generalized_cross_entropy")
+_FOR_CLASSES = ("crossentropy", "cross_entropy", "hinge", "dice", "tversky")
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """A run before its first step.
+
+    Attributes:
+      settings: as given.
+      table: the raw rows.
+      prepared: features, targets and encoding.
+      training_rows, held_out_rows: int64, places in `prepared`; the latter empty if nothing is held out.
+      model: standardisation first, and for a regression the target's own scale last.
+      params: initial, with the statistics of the training rows.
+      loss, optimizer, metrics: what to train and to report.
+    """
+
+    settings: Settings
+    table: data.Table
+    prepared: data.Prepared
+    training_rows: np.ndarray
+    held_out_rows: np.ndarray
+    model: Sequential
+    params: dict[str, Any]
+    loss: losses.Loss
+    optimizer: Optimizer
+    metrics: tuple[str, ...]
+
+    @property
+    def task(self) -> str:
+        """regression, binary or multiclass."""
+        return self.prepared.encoding.task
+
+    @property
+    def output_activation(self) -> str:
+        """Of the last dense layer."""
+        return _OUTPUT_ACTIVATIONS[self.task]
+
+    def rows(self, which: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """x and targets of some rows."""
+        y = self.prepared.y[which]
+        return self.prepared.x[which], targets(y, self.prepared.encoding, self.loss)
+
+
+def make_plan(settings: Settings, table: data.Table | None = None) -> Plan:
+    """All that a run of these settings needs.
+
+    Standardisation and the target's scale are measured on the training rows alone.
+
+    Args:
+      settings: of the run.
+      table: the rows, if they were read already.
+
+    Raises:
+      TypeError, ValueError: a setting, or data (`DataError`), that cannot be used.
+    """
+    settings.check()
+    optimizer_class = optimizers.get(settings.optimizer)
+    loss = None if settings.loss is None else losses.get(settings.loss)
+    table = data.read(settings.data) if table is None else table
+    prepared = data.prepare(
+        table,
+        settings.target,
+        settings.task,
+        settings.missing,
+        categories=settings.categories,
+        exclude=settings.exclude,
+    )
+    task = prepared.encoding.task
+    loss = losses.get(LOSSES[task]) if loss is None else _fitting_loss(loss, task)
+    training, held_out = split(prepared, settings)
+    model, params = _model(settings, prepared, training)
+    optimizer = _optimizer(settings, optimizer_class, loss, prepared, training)
+    return Plan(settings, table, prepared, training, held_out, model, params, loss, optimizer, METRICS[task])
+
+
+def split(prepared: data.Prepared, settings: Settings) -> tuple[np.ndarray, np.ndarray]:
+    """Training rows and held-out rows, places in `prepared`; every class has its share of both."""
+    num_rows = len(prepared.y)
+    if not settings.validation_split:
+        return np.arange(num_rows), np.arange(0)
+    stratify = None if prepared.encoding.task == "regression" else prepared.y
+    return data.split_rows(num_rows, settings.validation_split, settings.seed, stratify)
+
+
+def targets(y: np.ndarray, encoding: data.Encoding, loss: losses.Loss) -> np.ndarray:
+    """Targets in the shape that a loss takes: labels [rows], one-hot [rows, classes], or [rows, 1]."""
+    if encoding.task != "multiclass":
+        return y.reshape(-1, 1).astype(np.float32)
+    if loss.name in _TAKES_LABELS:
+        return y
+    return np.eye(len(encoding.classes), dtype=np.float32)[y]
+
+
+def _fitting_loss(loss: losses.Loss, task: str) -> losses.Loss:
+    """Raises ValueError for a loss that means nothing for a task."""
+    needs_classes = any(word in loss.name for word in _FOR_CLASSES)
+    if task == "regression" and needs_classes:
+        raise ValueError(f"loss: {loss.name} is for classes, but the task is a regression.")
+    if task != "multiclass" and "categorical" in loss.name:
+        raise ValueError(f"loss: {loss.name} is for several outputs, but the task ({task}) has one.")
+    return loss
+
+
+def _model(
+    settings: Settings, prepared: data.Prepared, training: np.ndarray
+) -> tuple[Sequential, dict[str, Any]]:
+    encoding = prepared.encoding
+    stack: list[layers.Layer] = [layers.normalization()] if encoding.numeric_mask().any() else []
+    for width in settings.hidden:
+        stack.append(layers.dense(width, settings.activation))
+        if settings.dropout:
+            stack.append(layers.dropout(settings.dropout))
+    stack.append(layers.dense(encoding.num_outputs, _OUTPUT_ACTIVATIONS[encoding.task]))
+    if encoding.task == "regression":
+        y = prepared.y[training].astype(np.float64)
+        stack.append(layers.rescaling(float(y.std()) or 1.0, offset=float(y.mean())))
+    model = sequential(stack, encoding.num_features, dtype=settings.dtype)
+    params = model.init(settings.seed)
+    if "normalization" in params:
+        params["normalization"] = _statistics(prepared, training, params["normalization"])
+    return model, params
+
+
+def _statistics(prepared: data.Prepared, training: np.ndarray, leaves: dict[str, Any]) -> dict[str, Any]:
+    """Means and variances of the numbers; 0 and 1 for features that are 0 or 1.
+
+    A number that is constant in the training rows keeps its variance 1: divided by next to nothing, another
+    value in a later row would swamp everything.
+    """
+    x = prepared.x[training].astype(np.float64)
+    numeric = prepared.encoding.numeric_mask()
+    mean, variance = x.mean(axis=0), x.var(axis=0)
+    constant = (x == x[0]).all(axis=0)
+    dtype = leaves["mean"].dtype
+    return {
+        **leaves,
+        "mean": leaves["mean"] + np.where(numeric, mean, 0.0).astype(dtype),
+        "variance": leaves["variance"] * np.where(numeric & ~constant, variance, 1.0).astype(dtype),
+    }
+
+
+def _optimizer(
+    settings: Settings, chosen: Optimizer, loss: losses.Loss, prepared: data.Prepared, training: np.ndarray
+) -> Optimizer:
+    given = {
+        name: getattr(settings, name)
+        for name in ("learning_rate", "weight_decay", "clipnorm", "global_clipnorm")
+        if getattr(settings, name) is not None
+    }
+    is_squared = prepared.encoding.task == "regression" and loss.name == "mean_squared_error"
+    if chosen.name == "sgd" and "learning_rate" not in given and is_squared:
+        # gradients grow with the target's variance, and plain descent does not divide it out as Adam does
+        variance = float(prepared.y[training].astype(np.float64).var()) or 1.0
+        given["learning_rate"] = chosen.settings["learning_rate"] / variance
+    return chosen.with_hyperparameters(**given)

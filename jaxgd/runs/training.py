@@ -1,0 +1,111 @@
+"""A plan carried out: training, then the numbers of the rows that were held out."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxgd._types import Params
+from jaxgd.losses import Loss
+from jaxgd.model import Sequential
+from jaxgd.runs.plan import Plan
+from jaxgd.training import EarlyStopping, FitResult, evaluate, fit
+from jaxgd.training.progress import ProgressFn
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What came of a plan.
+
+    Attributes:
+      plan: what was carried out.
+      result: of the training.
+      metrics: {"loss": ..., metric: ...} of the held-out rows; of the training rows if none were held out.
+    """
+
+    plan: Plan
+    result: FitResult
+    metrics: dict[str, float]
+
+    @property
+    def metrics_of(self) -> str:
+        """Which rows `metrics` are of: "held-out" or "training"."""
+        return "held-out" if len(self.plan.held_out_rows) else "training"
+
+    @property
+    def kept_epoch(self) -> int:
+        """How many epochs the kept parameters have seen."""
+        best = self.result.best_epoch
+        return self.result.history.epochs if best is None else min(best + 1, self.result.history.epochs)
+
+    def last(self, column: str) -> float | None:
+        """A column of the history at the kept epoch, or None if there is none."""
+        values = self.result.history.columns.get(column)
+        return None if values is None or not self.kept_epoch else float(values[self.kept_epoch - 1])
+
+
+def execute(plan: Plan, progress: ProgressFn | None = None) -> Outcome:
+    """Train, and evaluate the rows that were held out.
+
+    Args:
+      plan: from `make_plan`.
+      progress: as in `jaxgd.fit`; returning False ends the training, and what was reached is the outcome.
+
+    Raises:
+      TypeError, ValueError: the loss refuses the targets; nothing has run then.
+    """
+    settings = plan.settings
+    x, y = plan.rows(plan.training_rows)
+    held_out = plan.rows(plan.held_out_rows) if len(plan.held_out_rows) else None
+    stopping = None
+    if settings.patience is not None:
+        stopping = EarlyStopping(
+            "val_loss", patience=settings.patience, mode="min", restore_best_weights=True
+        )
+    result = fit(
+        plan.model,
+        x,
+        y,
+        loss=plan.loss,
+        optimizer=plan.optimizer,
+        epochs=settings.epochs,
+        batch_size=settings.batch_size,
+        metrics=plan.metrics,
+        validation_data=held_out,
+        seed=settings.seed,
+        params=plan.params,
+        early_stopping=stopping,
+        progress=progress,
+    )
+    rows = (x, y) if held_out is None else held_out
+    metrics = measure(plan.model, result.params, *rows, plan.loss, plan.metrics, settings.batch_size)
+    return Outcome(plan, result, metrics)
+
+
+def measure(
+    model: Sequential,
+    params: Params,
+    x: np.ndarray,
+    y: np.ndarray,
+    loss: Loss,
+    metrics: tuple[Any, ...],
+    batch_size: int,
+) -> dict[str, float]:
+    """Loss and metrics as plain numbers."""
+    values: Mapping[str, Any] = evaluate(
+        model, params, x, y, loss=loss, metrics=metrics, batch_size=batch_size
+    )
+    return {name: float(np.mean(value)) for name, value in values.items()}
+
+
+@contextmanager
+def precision_of(dtype: str) -> Iterator[None]:
+    """float64 arrays inside the block if the model is float64; JAX makes float32 of them otherwise."""
+    if dtype != "float64":
+        yield
+        return
+    with jax.enable_x64(True):
+        yield
