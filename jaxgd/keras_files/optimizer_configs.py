@@ -1,0 +1,161 @@
+"""Optimizers and learning-rate schedules: jaxgd's and Keras's configurations of them."""
+
+import inspect
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from jaxgd import optimizers, schedules
+from jaxgd.keras_files.descriptions import plain
+from jaxgd.keras_files.errors import (
+    KerasFileError,
+    check_count,
+    check_flag,
+    check_keys,
+    check_list,
+    check_mapping,
+    check_number,
+    check_string,
+    failing_in,
+    shown,
+)
+from jaxgd.keras_files.objects import Entry, make_entry, parse_entry
+from jaxgd.optimizers import Optimizer, OptimizerState
+from jaxgd.optimizers._registry import FACTORIES
+from jaxgd.optimizers.loss_scale import LossScaleOptimizer, loss_scale
+from jaxgd.schedules import Schedule
+
+_INTEGERS = frozenset(
+    {
+        "ema_overwrite_frequency",
+        "gradient_accumulation_steps",
+        "dynamic_growth_steps",
+        "ns_steps",
+        "warmup_steps",
+    }
+)
+_OURS = ("constants", "documented", "exclude_from_weight_decay")
+"""Settings that Keras's configurations do not have; they stand in the file's metadata."""
+
+_PATTERN = re.compile(r"[\w./:^$|*-]{0,100}")
+
+
+def write_optimizer(optimizer: Optimizer, state: OptimizerState) -> dict[str, Any]:
+    """Keras's configuration of an optimizer, with the learning rate that the state has by now."""
+    class_name = optimizer.rule.class_name
+    if isinstance(optimizer, LossScaleOptimizer):
+        config = dict(optimizer.config())
+        config["inner_optimizer"] = write_optimizer(optimizer.settings["inner"], state)
+        config["initial_scale"] = float(config["initial_scale"])
+        return make_entry("keras.optimizers", class_name, config)
+    if class_name not in FACTORIES:
+        raise KerasFileError(f"optimizer: {class_name} has no configuration in Keras's format.")
+    rate = state.hyperparameters.get("learning_rate")
+    config = {
+        name: _setting(name, value) for name, value in optimizer.config().items() if name != "learning_rate"
+    }
+    return make_entry("keras.optimizers", class_name, {**config, "learning_rate": _written_rate(rate)})
+
+
+def _setting(name: str, value: Any) -> Any:
+    value = plain(value, f"optimizer: {name}")
+    is_integer = isinstance(value, int) and not isinstance(value, bool)
+    return float(value) if is_integer and name not in _INTEGERS else value
+
+
+def _written_rate(rate: Any) -> Any:
+    if isinstance(rate, Schedule) and rate.class_name in schedules.names():
+        return make_entry("keras.optimizers.schedules", rate.class_name, rate.config())
+    if rate is None or callable(rate) or np.ndim(rate):
+        raise KerasFileError(
+            "optimizer: learning_rate: only a number or one of Keras's schedules "
+            f"({', '.join(schedules.names())}) can be written."
+        )
+    return float(rate)
+
+
+def read_optimizer(value: Any, ours: Mapping[str, Any], where: str) -> Optimizer:
+    """The optimizer behind Keras's configuration.
+
+    Args:
+      value: the configuration, or a name.
+      ours: the settings that only jaxgd has, from the file's metadata.
+    """
+    entry = Entry(value, {}) if isinstance(value, str) else parse_entry(value, "keras.optimizers", where)
+    if entry.class_name == "LossScaleOptimizer":
+        return _read_loss_scale(entry.config, ours, where)
+    by_name = {name.lower(): name for name in FACTORIES}
+    class_name = by_name.get(entry.class_name.lower())
+    if class_name is None:
+        raise KerasFileError(
+            f"{where}: {shown(entry.class_name)} is not an optimizer that jaxgd reads. "
+            f"Known: {', '.join(FACTORIES)}. load(path, training=False) leaves it out."
+        )
+    parameters = inspect.signature(FACTORIES[class_name]).parameters
+    settings = {
+        name: _read_setting(name, each, parameters, f"{where}: {name}") for name, each in entry.config.items()
+    }
+    with failing_in(where):
+        return optimizers.from_config(class_name, {**settings, **_read_ours(ours, where)})
+
+
+def _read_loss_scale(config: Mapping[str, Any], ours: Mapping[str, Any], where: str) -> Optimizer:
+    inner = read_optimizer(config.get("inner_optimizer"), ours, f"{where}: inner_optimizer")
+    scale = check_number(config.get("initial_scale", 2.0**15), f"{where}: initial_scale")
+    steps = check_count(config.get("dynamic_growth_steps", 2000), f"{where}: dynamic_growth_steps")
+    with failing_in(where):
+        return loss_scale(inner, scale, steps, name=check_string(config.get("name", "loss_scale"), where))
+
+
+def _read_setting(name: str, value: Any, parameters: Mapping[str, inspect.Parameter], where: str) -> Any:
+    """One setting, of the type that its default has."""
+    if name not in parameters or name in _OURS:
+        raise KerasFileError(f"{where}: unknown setting, = {shown(value)}.")
+    if name == "learning_rate" and isinstance(value, dict):
+        return _read_schedule(value, where)
+    if isinstance(value, list):
+        return tuple(_checked_pattern(each, where) for each in value)
+    default = parameters[name].default
+    if isinstance(value, dict) or isinstance(default, bool) != isinstance(value, bool):
+        raise KerasFileError(f"{where}: expected a value like {default!r}, got {shown(value)}.")
+    return value
+
+
+def _read_schedule(value: dict[str, Any], where: str) -> Schedule:
+    entry = parse_entry(value, "keras.optimizers.schedules", where)
+    if entry.class_name not in schedules.names():
+        raise KerasFileError(f"{where}: {shown(entry.class_name)} is not one of Keras's schedules.")
+    with failing_in(where):
+        return schedules.get({"class_name": entry.class_name, "config": entry.config})
+
+
+def _checked_pattern(value: Any, where: str) -> str:
+    """A regular expression that cannot be made to run for long."""
+    pattern = check_string(value, where)
+    if not _PATTERN.fullmatch(pattern) or pattern.count("*") > 2:
+        raise KerasFileError(f"{where}: {shown(pattern)} is more of a pattern than is read from a file.")
+    with failing_in(where):
+        re.compile(pattern)
+    return pattern
+
+
+def written_ours(optimizer: Optimizer) -> dict[str, Any]:
+    """The settings for the metadata."""
+    inner = optimizer.settings["inner"] if isinstance(optimizer, LossScaleOptimizer) else optimizer
+    return {name: plain(inner.settings[name], name) for name in _OURS if name in inner.settings}
+
+
+def _read_ours(ours: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Those of the settings that are in the metadata, checked."""
+    check_keys(check_mapping(ours, where), _OURS, where)
+    settings: dict[str, Any] = {}
+    if "constants" in ours:
+        settings["constants"] = check_string(ours["constants"], where)
+    if "documented" in ours:
+        settings["documented"] = check_flag(ours["documented"], where)
+    if "exclude_from_weight_decay" in ours:
+        patterns = check_list(ours["exclude_from_weight_decay"], where)
+        settings["exclude_from_weight_decay"] = tuple(_checked_pattern(each, where) for each in patterns)
+    return settings

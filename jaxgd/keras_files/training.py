@@ -1,0 +1,48 @@
+"""What a file knows about the training of its model."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax.numpy as jnp
+
+from jaxgd._types import Params
+from jaxgd.optimizers import Optimizer, OptimizerState
+from jaxgd.training import TrainState
+
+
+@dataclass(frozen=True)
+class KerasTraining:
+    """The loss, the optimizer with its state, and the metrics of a model: what Keras's `compile` was given.
+
+    Attributes:
+      loss: a `losses.Loss`, None, or the name "crossentropy", which shapes decide. For `save`, any name too.
+      optimizer: an optimizer of `jaxgd.optimizers`. For `save`, a name too.
+      opt_state: what the optimizer remembers of the trainable part of the parameters; None: no update yet.
+      metrics, weighted_metrics: `metrics.Metric`, or the name "accuracy". For `save`, any names too.
+    """
+
+    loss: Any
+    optimizer: Any
+    opt_state: OptimizerState | None = None
+    metrics: tuple[Any, ...] = ()
+    weighted_metrics: tuple[Any, ...] = ()
+
+    @property
+    def iterations(self) -> int:
+        """How many updates were asked for so far, as Keras counts them."""
+        return 0 if self.opt_state is None else int(self.opt_state.count)
+
+    def state(self, params: Params, key: Any = None) -> TrainState:
+        """The state to go on from: `fit(..., state=training.state(params), params=None)`.
+
+        Args:
+          params: as `load` gave them.
+          key: a JAX key or a `KerasKey`, if a layer draws; `model.key(seed)` gives Keras's. A Keras file does
+            not say how often dropout layers have drawn.
+
+        Raises:
+          ValueError: there is no optimizer state to go on from.
+        """
+        if self.opt_state is None or not isinstance(self.optimizer, Optimizer):
+            raise ValueError("training: expected an optimizer with its state, as `load` gives it.")
+        return TrainState(jnp.asarray(self.opt_state.count, jnp.int32), params, self.opt_state, key)

@@ -1,0 +1,115 @@
+"""Where the parameters stand in `model.weights.h5`: a group for each layer, a dataset for each leaf."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxgd import layers
+from jaxgd._types import Params, Shape
+from jaxgd.keras_files.errors import KerasFileError, failing_in
+from jaxgd.keras_files.hdf5 import ArrayFile
+from jaxgd.keras_files.layer_configs import class_name_of
+from jaxgd.metrics._get import snake_case
+from jaxgd.model import Sequential
+
+_ORDER = ("kernel", "bias", "gamma", "beta", "moving_mean", "moving_variance", "mean", "variance", "count")
+"""Keras's order of a layer's variables: those that are trained first."""
+
+
+class Variable(NamedTuple):
+    """One dataset and the leaf that it holds."""
+
+    path: str
+    layer: str
+    leaf: str
+    shape: Shape
+    dtype: Any
+
+    @property
+    def file_dtype(self) -> Any:
+        """Keras counts in int64."""
+        return np.dtype(np.int64) if self.leaf == "count" else self.dtype
+
+
+def layer_groups(model: Sequential) -> list[str]:
+    """The groups of the layers, such as "layers/dense_1", in order."""
+    counts: dict[str, int] = {}
+    groups = []
+    for layer in model.layers:
+        kind = snake_case(class_name_of(layer))
+        count = counts.get(kind, 0)
+        counts[kind] = count + 1
+        groups.append(f"layers/{kind}_{count}" if count else f"layers/{kind}")
+    return groups
+
+
+def variables(model: Sequential) -> list[Variable]:
+    """Every dataset that holds parameters of a model, in Keras's order."""
+    shapes = jax.eval_shape(model.init)
+    found = []
+    for name, layer, group in zip(model.names, model.layers, layer_groups(model), strict=True):
+        leaves = {} if _is_declared(layer) else shapes.get(name, {})
+        for index, leaf in enumerate(sorted(leaves, key=_ORDER.index)):
+            shape = leaves[leaf]
+            found.append(Variable(f"{group}/vars/{index}", name, leaf, tuple(shape.shape), shape.dtype))
+    return found
+
+
+def trained(model: Sequential) -> list[Variable]:
+    """The variables that an optimizer updates, in Keras's order."""
+    mask = model.trainable(jax.eval_shape(model.init))
+    return [variable for variable in variables(model) if mask[variable.layer][variable.leaf]]
+
+
+def _is_declared(layer: layers.Layer) -> bool:
+    """Whether Keras keeps the layer's numbers in its configuration and has no variables for them."""
+    return isinstance(layer, layers.Normalization) and layer.mean is not None
+
+
+def read_params(model: Sequential, file: ArrayFile, known: Sequence[Variable]) -> dict[str, dict[str, Any]]:
+    """The parameters of a model from its weights."""
+    params: dict[str, dict[str, Any]] = {}
+    for name, layer, shape in zip(model.names, model.layers, model.shapes, strict=False):
+        if _is_declared(layer):
+            with failing_in(f"layer {name!r}"):
+                params[name] = layer.init({}, shape, model.policy.params)
+    for variable in known:
+        array = file.read(variable.path, variable.shape, variable.file_dtype)
+        params.setdefault(variable.layer, {})[variable.leaf] = jnp.asarray(array, variable.dtype)
+    return {name: params[name] for name in model.names if name in params}
+
+
+def check_params(model: Sequential, params: Params) -> None:
+    """Raises unless `params` has exactly the model's leaves and shapes."""
+    expected = dict(_flat(jax.eval_shape(model.init)))
+    found = dict(_flat(params))
+    if expected.keys() != found.keys():
+        missing, extra = sorted(expected.keys() - found.keys()), sorted(found.keys() - expected.keys())
+        raise KerasFileError(f"params: missing {missing}, unexpected {extra}.")
+    for path, leaf in expected.items():
+        if np.shape(found[path]) != leaf.shape:
+            got = list(np.shape(found[path]))
+            raise KerasFileError(f"params: {path}: expected shape {list(leaf.shape)}, got {got}.")
+
+
+def _flat(params: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name, leaves in params.items():
+        for leaf, value in leaves.items():
+            yield f"{name}/{leaf}", value
+
+
+def params_arrays(params: Params, known: Sequence[Variable]) -> dict[str, np.ndarray]:
+    """{path: array} of a model's parameters."""
+    return {
+        variable.path: np.asarray(params[variable.layer][variable.leaf]).astype(variable.file_dtype)
+        for variable in known
+    }
+
+
+def group_names(model: Sequential, model_name: str) -> dict[str, str]:
+    """{group: name} as Keras notes them."""
+    named = zip(layer_groups(model), model.names, strict=True)
+    return {**{f"{group}/vars": name for group, name in named}, "vars": model_name}

@@ -1,0 +1,116 @@
+"""Writing a model as Keras does."""
+
+import datetime
+import os
+from typing import Any
+
+import numpy as np
+
+from jaxgd import optimizers
+from jaxgd._types import Params
+from jaxgd.keras_files.archive import CONFIG, METADATA, WEIGHTS, write_archive
+from jaxgd.keras_files.compiling import write_loss, write_metrics
+from jaxgd.keras_files.errors import KerasFileError, failing_in
+from jaxgd.keras_files.hdf5 import write_arrays
+from jaxgd.keras_files.json_text import dump_json
+from jaxgd.keras_files.model_configs import write_model
+from jaxgd.keras_files.optimizer_configs import write_optimizer, written_ours
+from jaxgd.keras_files.optimizer_state import state_arrays, trainable_part
+from jaxgd.keras_files.training import KerasTraining
+from jaxgd.keras_files.weights import check_params, group_names, params_arrays, variables
+from jaxgd.model import Sequential
+
+KERAS_VERSION = "3.15.1"
+"""The Keras whose format is written."""
+
+_NAME = "sequential"
+
+
+def save(
+    path: str | os.PathLike[str],
+    model: Sequential,
+    params: Params,
+    training: KerasTraining | None = None,
+    *,
+    date_saved: datetime.datetime | None = None,
+) -> None:
+    """Write a `.keras` file that `keras.models.load_model` opens.
+
+    The file appears at once and whole: a crash leaves the old one. Equal arguments give equal bytes.
+
+    Args:
+      path: a name that ends in ".keras".
+      model: from `mlp`, `sequential` or `load`.
+      params: its parameters.
+      training: loss, optimizer, its state and metrics, so that Keras's `fit` goes on where jaxgd stopped;
+        None writes the network alone.
+      date_saved: stands in the file; now, by default.
+
+    Raises:
+      KerasFileError: a part of the model or the training that Keras's format has no place for (a function of
+        the user's, an optax transformation, options of an activation that Keras has no layer for), parameters
+        that are not the model's, or a name that does not end in ".keras". Nothing is written then.
+      OSError: the folder cannot be written.
+    Keras: `Model.save`. Not in Keras, and kept in the file's metadata, which Keras never reads: the precision
+    of products, and an optimizer's `exclude_from_weight_decay` and `constants`.
+    >>> import pathlib, tempfile, jaxgd
+    >>> from jaxgd.keras_files import load
+    >>> model = jaxgd.mlp([2, 3, 1])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder, "model.keras")
+    ...     save(path, model, model.init(0))
+    ...     load(path)[0]
+    sequential([dense(3, activation='relu'), dense(1)], input_size=2)
+    """
+    if not os.fspath(path).endswith(".keras"):
+        raise KerasFileError(f"path: expected a name that ends in '.keras', got {os.fspath(path)!r}.")
+    with failing_in("model"):
+        members = _members(model, params, training, date_saved or datetime.datetime.now())
+    write_archive(path, members)
+
+
+def _members(
+    model: Sequential, params: Params, training: KerasTraining | None, date_saved: datetime.datetime
+) -> dict[str, bytes]:
+    check_params(model, params)
+    config = write_model(model, _NAME)
+    arrays = params_arrays(params, variables(model))
+    names = group_names(model, _NAME)
+    ours: dict[str, Any] = {"precision": model.precision}
+    if training is not None:
+        compiled, state, of_optimizer, optimizer_name = _training(model, params, training)
+        config["compile_config"] = compiled
+        arrays |= state
+        names["optimizer/vars"] = optimizer_name
+        ours["optimizer"] = of_optimizer
+    metadata = {
+        "keras_version": KERAS_VERSION,
+        "date_saved": date_saved.strftime("%Y-%m-%d@%H:%M:%S"),
+        "jaxgd": ours,
+    }
+    return {
+        METADATA: dump_json(metadata),
+        CONFIG: dump_json(config),
+        WEIGHTS: write_arrays(arrays, names),
+    }
+
+
+def _training(
+    model: Sequential, params: Params, training: KerasTraining
+) -> tuple[dict[str, Any], dict[str, np.ndarray], dict[str, Any], str]:
+    """Keras's `compile_config`, the optimizer's arrays, its settings for the metadata, and its name."""
+    optimizer = optimizers.get(training.optimizer)
+    state = training.opt_state
+    if state is None:
+        state = optimizer.init(trainable_part(model, params))
+    compiled: dict[str, Any] = {
+        "optimizer": write_optimizer(optimizer, state),
+        "loss": write_loss(training.loss),
+        "loss_weights": None,
+        "metrics": write_metrics(training.metrics) or None,
+        "weighted_metrics": write_metrics(training.weighted_metrics) or None,
+    }
+    if model.dtype == "mixed_float16":
+        compiled["auto_scale_loss"] = False
+    arrays = state_arrays(model, optimizer, state)
+    return compiled, arrays, written_ours(optimizer), optimizer.name
