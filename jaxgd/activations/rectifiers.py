@@ -47,9 +47,10 @@ def relu(
     Raises:
       TypeError, ValueError: a setting is not a finite number, or `max_value` is negative.
     Keras: `relu`, equal, kinks included: f' is 0 at 0 and at `threshold`; 1 at `max_value`, but 0 there
-      if it is the number 6 (not an array of it); `negative_slope` at 0 if it is the only setting. As in Keras a number given for
-      `max_value` or `threshold`, or for a lone `negative_slope`, is rounded to float32 even among float64
-      arrays. NaN gives NaN with derivative 0; it gives 0 if there is a threshold but no leak.
+      if it is the number 6 (not an array that holds it); `negative_slope` at 0 if it is the only setting. As
+      in Keras a number given for `max_value` or `threshold`, or for a lone `negative_slope`, is rounded to
+      float32 even among float64 arrays. NaN gives NaN with derivative 0; it gives 0 if there is a threshold
+      but no leak.
     >>> relu(jnp.array([-2.0, 0.5, 9.0]), max_value=6.0).tolist()
     [0.0, 0.5, 6.0]
     """
