@@ -91,7 +91,7 @@ def activation_layer(activation: activations.Activation, where: str) -> tuple[st
 
 
 def read_activation(value: Any, where: str) -> Any:
-    """The activation behind Keras's configuration: None if linear, a name, or an `Activation` with options."""
+    """The activation behind Keras's configuration: None if linear, else a name, or an `Activation`."""
     if value is None or value == "linear":
         return None
     if isinstance(value, str):

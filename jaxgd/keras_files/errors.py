@@ -13,7 +13,7 @@ class KerasFileError(ValueError):
 
 @contextmanager
 def failing_in(where: str) -> Iterator[None]:
-    """Whatever a declared value makes jaxgd raise comes out as a `KerasFileError` that says where it stood."""
+    """What a declared value makes jaxgd raise comes out as a `KerasFileError` that says where it stood."""
     try:
         yield
     except KerasFileError:

@@ -6,6 +6,7 @@ from typing import Any
 
 import h5py
 import numpy as np
+from h5py import h5o, h5z  # pyright: ignore[reportAttributeAccessIssue]
 
 from jaxgd._types import Shape
 from jaxgd.keras_files.errors import KerasFileError, shown
@@ -90,8 +91,8 @@ def _walk(file: h5py.File) -> dict[str, h5py.Dataset]:
         prefix, group = groups.pop()
         for name in group:
             path = f"{prefix}{name}"
-            child = _child(group, name, path)
-            address = h5py.h5o.get_info(child.id).addr
+            child = _child(group, str(name), path)
+            address = h5o.get_info(child.id).addr
             if address in seen:
                 raise KerasFileError(f"{shown(path)}: an object that stands elsewhere in the file too.")
             seen.add(address)
@@ -119,7 +120,7 @@ def _checked_shape(path: str, dataset: h5py.Dataset) -> Shape:
         raise KerasFileError(f"{shown(path)}: its values stand in another file.")
     filters = dataset.id.get_create_plist()
     for index in range(filters.get_nfilters()):
-        if filters.get_filter(index)[0] != h5py.h5z.FILTER_DEFLATE:
+        if filters.get_filter(index)[0] != h5z.FILTER_DEFLATE:
             raise KerasFileError(f"{shown(path)}: a filter other than gzip.")
     if dataset.dtype.str[1:] not in _NUMBERS:
         raise KerasFileError(f"{shown(path)}: expected real numbers, got dtype {shown(str(dataset.dtype))}.")

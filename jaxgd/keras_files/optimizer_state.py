@@ -1,7 +1,7 @@
 """Where an optimizer's state stands in the file: Keras's list of variables, `optimizer/vars/0` and on."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -39,7 +39,9 @@ def cells(model: Sequential, optimizer: Optimizer) -> dict[str, Cell]:
     """{path of a dataset: what stands there}, in Keras's order."""
     if isinstance(optimizer, MultiOptimizer):
         raise KerasFileError("optimizer: a MultiOptimizer cannot be read from or written to a file yet.")
-    template = jax.eval_shape(optimizer.init, trainable_part(model, jax.eval_shape(model.init)))
+    template = jax.eval_shape(
+        lambda params: first_state(model, optimizer, params), jax.eval_shape(model.init)
+    )
     known = trained(model)
     if not isinstance(optimizer, LossScaleOptimizer):
         return _numbered(_ROOT, _own_cells(optimizer, template, known))
@@ -56,6 +58,11 @@ def cells(model: Sequential, optimizer: Optimizer) -> dict[str, Cell]:
 def trainable_part(model: Sequential, params: Params) -> PyTree:
     """What an optimizer of the model gets: the parameters with None for those it must leave alone."""
     return partition(params, model.trainable(params))[0]
+
+
+def first_state(model: Sequential, optimizer: Optimizer, params: Params) -> OptimizerState:
+    """The state before the first update."""
+    return cast(OptimizerState, optimizer.init(trainable_part(model, params)))
 
 
 def _numbered(root: str, each: Iterable[Cell]) -> dict[str, Cell]:
@@ -136,7 +143,7 @@ def read_state(
     model: Sequential, optimizer: Optimizer, params: Params, file: ArrayFile, layout: Mapping[str, Cell]
 ) -> OptimizerState:
     """The state that a file holds at `layout`; what `layout` leaves out is as before the first update."""
-    state = optimizer.init(trainable_part(model, params))
+    state = first_state(model, optimizer, params)
     for path, cell in layout.items():
         array = file.read(path, cell.shape, cell.file_dtype)
         if cell.constant is None:

@@ -15,7 +15,7 @@ from jaxgd.keras_files.hdf5 import write_arrays
 from jaxgd.keras_files.json_text import dump_json
 from jaxgd.keras_files.model_configs import write_model
 from jaxgd.keras_files.optimizer_configs import write_optimizer, written_ours
-from jaxgd.keras_files.optimizer_state import state_arrays, trainable_part
+from jaxgd.keras_files.optimizer_state import first_state, state_arrays
 from jaxgd.keras_files.training import KerasTraining
 from jaxgd.keras_files.weights import check_params, group_names, params_arrays, variables
 from jaxgd.model import Sequential
@@ -102,7 +102,7 @@ def _training(
     optimizer = optimizers.get(training.optimizer)
     state = training.opt_state
     if state is None:
-        state = optimizer.init(trainable_part(model, params))
+        state = first_state(model, optimizer, params)
     compiled: dict[str, Any] = {
         "optimizer": write_optimizer(optimizer, state),
         "loss": write_loss(training.loss),
