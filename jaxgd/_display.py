@@ -1,8 +1,6 @@
 """The progress of a run while it runs: a live line on a terminal, a few plain lines anywhere else."""
 
 from collections.abc import Callable
-from types import TracebackType
-from typing import Protocol
 
 from rich.console import Console
 from rich.live import Live
@@ -15,19 +13,7 @@ from jaxgd.training.progress import Progress
 _PLAIN_LINES = 10
 
 
-class Display(Protocol):
-    """Shows reports; a context manager, so that a terminal is left as it was."""
-
-    def __call__(self, report: Progress) -> None: ...
-
-    def __enter__(self) -> "Display": ...
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
-
-
-def make_display(console: Console) -> Display:
+def make_display(console: Console) -> "LiveDisplay | PlainDisplay":
     """A live display if the console is a terminal, else plain lines."""
     return LiveDisplay(console) if console.is_terminal and not console.quiet else PlainDisplay(console)
 
@@ -95,7 +81,9 @@ class LiveDisplay:
         self.live.stop()
 
 
-def stopping_when(display: Display, should_stop: Callable[[], bool]) -> Callable[[Progress], bool]:
+def stopping_when(
+    display: Callable[[Progress], None], should_stop: Callable[[], bool]
+) -> Callable[[Progress], bool]:
     """A progress function for `fit` that shows reports and ends the run when told to."""
 
     def progress(report: Progress) -> bool:

@@ -51,7 +51,7 @@ class App(click.Group):
 
     def _exit_code(self, args: list[str], prog_name: str, extra: dict[str, Any]) -> int:
         try:
-            returned = super().main(args, prog_name, **extra)
+            returned = super().main(args, prog_name, obj=tuple(args), **extra)
         except (KeyboardInterrupt, click.Abort):
             click.echo("Interrupted; nothing was saved.", err=True)
             return INTERRUPTED

@@ -30,9 +30,8 @@ class Output:
 
     def table(self, title: str, rows: Iterable[Sequence[object]], header: Sequence[str] = ()) -> None:
         """Rows of cells; the first column is what it is about."""
-        table = Table(
-            title=Text(title, style="bold"), title_justify="left", show_header=bool(header), box=None
-        )
+        self.console.print(Text(title, style="bold"), soft_wrap=True)
+        table = Table(show_header=bool(header), box=None)
         cells = [[Text(str(cell)) for cell in row] for row in rows]
         width = max((len(row) for row in cells), default=0)
         for place in range(width):

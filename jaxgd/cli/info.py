@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from jaxgd.cli.errors import bad_input
+from jaxgd.cli.errors import BadInput, bad_input
 from jaxgd.cli.options import output_options
 
 if TYPE_CHECKING:
@@ -74,7 +74,10 @@ def _run(output: "Output", subject: str) -> dict[str, Any]:
 def _model(output: "Output", subject: str) -> dict[str, Any]:
     from jaxgd import keras_files
 
-    text = str(keras_files.describe(subject))
+    try:
+        text = keras_files.describe(subject)
+    except keras_files.KerasFileError as error:
+        raise BadInput(f"{subject}: {error}") from error
     output.line(text)
     return {"model": subject, "description": text}
 

@@ -14,6 +14,9 @@ from jaxgd.runs.plan import LOSSES, METRICS, targets
 from jaxgd.runs.training import measure
 
 
+_BATCH_SIZE = 1024
+
+
 class BareModel(NamedTuple):
     """A .keras file without a run around it: no encoding is known, so its features are a table's numbers."""
 
@@ -28,7 +31,8 @@ class BareModel(NamedTuple):
         self._check_outputs(prepared.encoding)
         loss, metrics = self._what_to_measure(prepared.encoding.task)
         y = targets(prepared.y, prepared.encoding, loss)
-        return measure(self.model, self.params, self._checked(prepared.x, table), y, loss, metrics, 1024)
+        x = self._checked(prepared.x, table)
+        return measure(self.model, self.params, x, y, loss, metrics, _BATCH_SIZE)
 
     def features(self, table: data.Table) -> np.ndarray:
         """float32[rows, features]: all columns but one called target, label, class or y."""
@@ -70,4 +74,7 @@ def open_source(path: str) -> Run | BareModel:
         return open_run(place)
     if not place.exists():
         raise ValueError(f"{path}: no such run folder or .keras file.")
-    return BareModel(place, *keras_files.load(place))
+    try:
+        return BareModel(place, *keras_files.load(place))
+    except keras_files.KerasFileError as error:
+        raise ValueError(f"{path}: {error}") from error

@@ -1,7 +1,6 @@
 """`jaxgd train`."""
 
 import shlex
-import sys
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -122,6 +121,7 @@ def _train(settings: Settings, out: str | None, with_report: bool, output: "Outp
     with precision_of(settings.dtype), ExitStack() as stack:
         with bad_input():
             plan = runs.make_plan(settings)
+            runs.check_savable(plan)
             folder = stack.enter_context(runs.claim_folder(out, settings.data))
         show_plan(output, plan)
         with catching_interrupt() as interrupt:
@@ -148,7 +148,7 @@ def _execute(plan: "Plan", output: "Output", interrupt: Any) -> "Outcome":
 
 
 def _command_line() -> str:
-    return shlex.join(["jaxgd", *sys.argv[1:]])
+    return shlex.join(["jaxgd", *click.get_current_context().obj])
 
 
 def _summary(folder: Path, config: dict[str, Any]) -> dict[str, Any]:

@@ -117,7 +117,7 @@ def _reproduce(config: Mapping[str, Any]) -> str:
     return (
         f"<pre>{_text(config['command'])}</pre>"
         f'<p class="quiet">The data must have the fingerprint <code>{_text(fingerprint)}</code>. '
-        "The same versions on the same kind of device give the same numbers.</p>"
+        "The same versions on the same kind of device give the same numbers; the folder must be another.</p>"
     )
 
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from jaxgd.runs.reading import Run, RunError, is_run, open_run
     from jaxgd.runs.settings import Settings
     from jaxgd.runs.training import Outcome, execute
-    from jaxgd.runs.writing import write_run
+    from jaxgd.runs.writing import check_savable, write_run
 
 _HOME = {
     "CheckpointError": "checkpoint",
@@ -19,6 +19,7 @@ _HOME = {
     "Run": "reading",
     "RunError": "reading",
     "Settings": "settings",
+    "check_savable": "writing",
     "claim_folder": "folder",
     "execute": "training",
     "is_run": "reading",
@@ -36,6 +37,7 @@ __all__ = [
     "Run",
     "RunError",
     "Settings",
+    "check_savable",
     "claim_folder",
     "execute",
     "is_run",

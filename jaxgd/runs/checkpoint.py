@@ -87,7 +87,7 @@ def _paired(state: PyTree, arrays: dict[str, np.ndarray]) -> Any:
 
 
 def _is_key(leaf: Any) -> bool:
-    return jax.dtypes.issubdtype(jax.numpy.asarray(leaf).dtype, jax.dtypes.prng_key)
+    return jax.numpy.issubdtype(jax.numpy.asarray(leaf).dtype, jax.dtypes.prng_key)
 
 
 def _dtype_name(leaf: Any) -> str:

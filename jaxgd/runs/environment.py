@@ -41,5 +41,5 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _describe(device: jax.Device) -> str:
+def _describe(device: Any) -> str:
     return f"{device.platform}:{device.id} {device.device_kind}"

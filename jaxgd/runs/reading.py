@@ -43,7 +43,10 @@ class Run:
     @cached_property
     def trained(self) -> tuple[Sequential, Params]:
         """The model and its parameters. Raises ValueError for a file that is not the run's."""
-        model, params, _ = keras_files.load(self.folder / names.MODEL)
+        try:
+            model, params, _ = keras_files.load(self.folder / names.MODEL)
+        except (keras_files.KerasFileError, OSError) as error:
+            raise RunError(f"{self.folder / names.MODEL}: {error}") from error
         shape = (self.encoding.num_features,), (self.encoding.num_outputs,)
         if (model.input_shape, model.output_shape) != shape:
             raise RunError(f"{self.folder / names.MODEL}: is not the model that {names.CONFIG} describes.")

@@ -46,7 +46,7 @@ class Settings:
     exclude: tuple[str, ...] = ()
     hidden: tuple[int, ...] = (128, 64)
     activation: str = "relu"
-    dropout: float = 0.2
+    dropout: float = 0.3
     loss: str | None = None
     optimizer: str = "adam"
     learning_rate: float | None = None
@@ -111,6 +111,7 @@ class Settings:
         names = {field.name for field in fields(cls)}
         if set(values) != names:
             raise wrong("settings", sorted(values), f"the names {sorted(names)}")
-        settings = cls(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
+        given: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        settings = cls(**given)
         settings.check()
         return settings

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,13 @@ from jaxgd.runs.plan import Plan
 from jaxgd.runs.training import Outcome
 
 VERSION = 1
+
+
+def check_savable(plan: Plan) -> None:
+    """Raises ValueError for a model or training that a `.keras` file has no place for, before it is trained."""
+    training = KerasTraining(plan.loss, plan.optimizer, None, plan.metrics)
+    with tempfile.TemporaryDirectory() as folder:
+        keras_files.save(Path(folder, names.MODEL), plan.model, plan.params, training)
 
 
 def write_run(folder: Path, outcome: Outcome, command: str) -> dict[str, Any]:
