@@ -5,8 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+import jax.numpy as jnp
+
 from jaxgd._checks import check_real
-from jaxgd._types import Array, Shape
+from jaxgd._types import Array, Scalar, Shape
 from jaxgd.layers.base import Context, Gradients, Layer, Output
 
 
@@ -15,7 +17,7 @@ class Rescaling(Layer):
     """y = x * scale + offset.
 
     Args:
-      scale, offset: finite numbers.
+      scale, offset: finite numbers; rounded to float32 also in float64, as Keras on TensorFlow does.
 
     Keras: `Rescaling`.
     >>> rescaling(1 / 16, offset=-0.5)
@@ -32,10 +34,14 @@ class Rescaling(Layer):
         check_real("offset", self.offset)
 
     def forward(self, params: Mapping[str, Array], x: Array, context: Context) -> Output:
-        return Output(x * self.scale + self.offset)
+        return Output(x * _rounded(self.scale, x) + _rounded(self.offset, x))
 
     def backward(self, params: Mapping[str, Array], x: Array, upstream: Array, context: Context) -> Gradients:
-        return Gradients(upstream * self.scale)
+        return Gradients(upstream * _rounded(self.scale, x))
+
+
+def _rounded(constant: Scalar, x: Array) -> Array:
+    return jnp.asarray(constant, jnp.float32).astype(x.dtype)
 
 
 @dataclass(frozen=True, repr=False)

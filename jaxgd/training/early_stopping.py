@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import flax.struct
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxgd._checks import check_integer, check_real, unknown_name
 from jaxgd._types import Array, PyTree
@@ -55,22 +56,33 @@ class EarlyStopping:
             raise ValueError(f"early_stopping: {self.monitor!r} may be better up or down; give mode.")
         return Rule(self.monitor, mode == "max", self.baseline is not None, self.restore_best_weights)
 
-    def numbers(self) -> "Numbers":
-        """The part that is an input of the program."""
-        baseline = 0.0 if self.baseline is None else self.baseline
+    def numbers(self, dtype: Any) -> "Numbers":
+        """The part that is an input of the program; `dtype` is that of the monitored values."""
         return Numbers(
             jnp.int32(self.patience),
-            jnp.float32(self.min_delta),
-            jnp.float32(baseline),
+            Twofold.of(self.min_delta, dtype),
+            jnp.float32(0.0 if self.baseline is None else self.baseline),
             jnp.int32(self.start_from_epoch),
         )
+
+
+class Twofold(NamedTuple):
+    """A double as the sum of two numbers of a perhaps shorter type."""
+
+    value: Array
+    rest: Array
+
+    @classmethod
+    def of(cls, number: float, dtype: Any) -> "Twofold":
+        value = np.asarray(number, dtype)
+        return cls(jnp.asarray(value), jnp.asarray(np.float64(number) - np.float64(value), dtype))
 
 
 class Numbers(NamedTuple):
     """What a new value of does not compile again."""
 
     patience: Array
-    min_delta: Array
+    min_delta: Twofold
     baseline: Array
     start_from_epoch: Array
 
@@ -108,11 +120,11 @@ class Rule:
     ) -> Progress:
         """After an epoch."""
         looked_at = epoch >= numbers.start_from_epoch
-        better = self._better(current, progress.best, numbers)
+        better = self._better(current, progress.best, numbers.min_delta)
         improved = looked_at & (better | ~progress.seen)
         resets = improved
         if self.has_baseline:
-            resets = improved & self._better(current, numbers.baseline, numbers)
+            resets = improved & self._better(current, numbers.baseline, numbers.min_delta)
         wait = jnp.where(resets, 0, progress.wait + looked_at)
         kept = improved | (looked_at & ~progress.seen)
         return Progress(
@@ -124,13 +136,27 @@ class Rule:
             best_params=self._keep(kept, params, progress.best_params),
         )
 
-    def _better(self, current: Array, reference: Array, numbers: Numbers) -> Array:
-        delta = numbers.min_delta.astype(current.dtype)
-        if self.larger_is_better:
-            return current - delta > reference
-        return current + delta < reference
+    def _better(self, current: Array, reference: Array, min_delta: Twofold) -> Array:
+        """Whether current beats the reference by more than min_delta.
+
+        Keras subtracts in double and compares in float32, also in a float64 run. It matters: an accuracy of two
+        decimals often rises by exactly min_delta.
+        """
+        sign = 1 if self.larger_is_better else -1
+        difference, error = _exact_difference(current, sign * min_delta.value)
+        needed = (difference + (error - sign * min_delta.rest)).astype(jnp.float32)
+        reference = reference.astype(jnp.float32)
+        return needed > reference if self.larger_is_better else needed < reference
 
     def _keep(self, kept: Array, params: PyTree, best_params: PyTree) -> PyTree:
         if not self.restore:
             return None
         return jax.tree.map(lambda new, old: jnp.where(kept, new, old), params, best_params)
+
+
+def _exact_difference(a: Array, b: Array) -> tuple[Array, Array]:
+    """a - b rounded, and what the rounding lost (Knuth's two-sum)."""
+    difference = a - b
+    b_seen = a - difference
+    a_seen = difference + b_seen
+    return difference, (a - a_seen) + (b_seen - b)

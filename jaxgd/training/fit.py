@@ -161,7 +161,9 @@ class _Run:
         self.data = training
         self.validation = validation
         self.order = order
-        self.stopping = None if early_stopping is None else early_stopping.numbers()
+        self.stopping = (
+            None if early_stopping is None else early_stopping.numbers(objective.model.policy.params)
+        )
         self.started = started
         self.num_rows = len(training["x"])
         self.steps_per_epoch = steps_per_epoch(self.num_rows, spec.batch_size)
@@ -243,7 +245,9 @@ class _Run:
         train = state.train
         mask = self.objective.model.trainable(train.params)
         moving, fixed = partition(train.params, mask)
-        params = merge(self.spec.rule.finalize(moving, train.opt_state), fixed)
+        if int(train.step) > 0:  # before the first step there is no average yet
+            moving = self.spec.rule.finalize(moving, train.opt_state)
+        params = merge(moving, fixed)
         stopping = state.stopping
         if stopping is not None and stopping.best_params is not None and bool(stopping.seen):
             params = stopping.best_params
@@ -312,16 +316,17 @@ def _data(
 ) -> tuple[dict[str, Any], dict[str, Any] | None]:
     if class_weight is not None and sample_weight is not None:
         raise ValueError("class_weight: expected not together with sample_weight.")
-    if class_weight is not None:
-        sample_weight = inputs.class_weights(class_weight, y)
-    training = _rows(model, x, y, sample_weight)
+    training, validation = _rows(model, x, y, sample_weight), None
     if validation_data is not None:
         if len(validation_data) not in (2, 3):
             raise wrong("validation_data", f"{len(validation_data)} items", "(x, y) or (x, y, sample_weight)")
-        return training, _rows(model, *validation_data, *[None] * (3 - len(validation_data)))
-    if validation_split:
-        return inputs.split_validation(training, validation_split)
-    return training, None
+        validation = _rows(model, *validation_data, *[None] * (3 - len(validation_data)))
+    elif validation_split:
+        training, validation = inputs.split_validation(training, validation_split)
+    if class_weight is not None:  # weighs the rows that train, never those that validate
+        weight = inputs.class_weights(class_weight, training["y"])
+        training["sample_weight"] = inputs.check_sample_weight(weight, model.policy.params)
+    return training, validation
 
 
 def _rows(model: Sequential, x: Any, y: Any, sample_weight: Any) -> dict[str, Any]:

@@ -81,6 +81,10 @@ def class_weights(class_weight: Mapping[int, float], y: Any) -> np.ndarray:
         labels = labels.argmax(axis=1) if labels.shape[1] > 1 else labels[:, 0]
     if labels.ndim != 1:
         raise ValueError(f"class_weight: expected y of rank 1 or 2, got shape {list(labels.shape)}.")
+    if not (labels == np.round(labels)).all():
+        raise ValueError(
+            f"class_weight: expected whole numbers in y, got {labels[labels != np.round(labels)][0]}."
+        )
     weights = np.ones(labels.shape, np.float64)
     for label, weight in class_weight.items():
         weights[labels == label] = check_real(f"class_weight[{label}]", weight, 0.0)

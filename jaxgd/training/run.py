@@ -12,6 +12,7 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 
+from jaxgd._checks import wrong
 from jaxgd._types import Array, PyTree
 from jaxgd.training import early_stopping
 from jaxgd.training.batching import batches, steps_per_epoch
@@ -147,7 +148,10 @@ def run_chunk(
 def _after_epoch(spec: RunSpec, state: RunState, values: dict[str, Array], limits: Limits) -> RunState:
     stopping = state.stopping
     if spec.early_stopping is not None and stopping is not None and limits.stopping is not None:
-        current = values[spec.early_stopping.monitor]
+        monitor = spec.early_stopping.monitor
+        current = values[monitor]
+        if current.ndim:
+            raise wrong("early_stopping", monitor, "a monitor with one number an epoch")
         stopping = spec.early_stopping.update(
             stopping, current, state.epoch, state.train.params, limits.stopping
         )

@@ -1,0 +1,39 @@
+"""What every test shares: a quiet TensorFlow, 64-bit types that do not leak, random seeds from test names."""
+
+import hashlib
+import os
+import sys
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import jax
+import numpy as np
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def _nothing_leaks():
+    """Fails the test that leaves another precision behind for the tests after it."""
+    yield
+    assert not jax.config.read("jax_enable_x64"), "the test left 64-bit types switched on"
+    if "keras" in sys.modules:
+        keras = sys.modules["keras"]
+        assert keras.config.floatx() == "float32", "the test left another floatx behind"
+        assert keras.config.dtype_policy().name == "float32", "the test left another dtype policy behind"
+
+
+@pytest.fixture
+def x64():
+    """64-bit types, for this test only."""
+    with jax.enable_x64(True):
+        yield
+
+
+@pytest.fixture
+def rng(request):
+    """A NumPy generator whose seed is a hash of the test's name: the same numbers on every machine."""
+    digest = hashlib.sha256(request.node.nodeid.split("/")[-1].encode()).digest()
+    return np.random.default_rng(int.from_bytes(digest[:8], "little"))
