@@ -120,7 +120,7 @@ class Sequential:
         logits, statistics, activity = None, {}, 0.0
         for name, layer, context in self.steps(training=training, key=key, row_mask=row_mask):
             output = layer.forward(params.get(name, {}), y, context)
-            logits = logits if output.y is y else output.logits
+            logits = logits if layer.keeps_values and output.y is y else output.logits
             y = output.y
             if output.statistics:
                 statistics[name] = output.statistics

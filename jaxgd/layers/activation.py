@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from jaxgd import activations
 from jaxgd._types import Array, Shape
@@ -23,6 +23,8 @@ class ActivationLayer(Layer):
     """
 
     activation: Any
+
+    keeps_values: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         activations.get(self.activation)

@@ -59,7 +59,7 @@ class Layer:
 
     scalars: ClassVar[tuple[str, ...]] = ()
     keeps_values: ClassVar[bool] = False
-    """Whether this layer is the identity at inference, so that logits survive it."""
+    """Whether logits survive this layer wherever its output is its very input, as a tensor does in Keras."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -139,8 +139,8 @@ class Rule:
     def _better(self, current: Array, reference: Array, min_delta: Twofold) -> Array:
         """Whether current beats the reference by more than min_delta.
 
-        Keras subtracts in double and compares in float32, also in a float64 run. It matters: an accuracy of two
-        decimals often rises by exactly min_delta.
+        Keras subtracts in double and compares in float32, also in a float64 run. It matters: an accuracy of
+        two decimals often rises by exactly min_delta.
         """
         sign = 1 if self.larger_is_better else -1
         difference, error = _exact_difference(current, sign * min_delta.value)
