@@ -71,7 +71,9 @@ def _message(error: click.ClickException) -> str:
     return error.format_message().rstrip() + advice
 
 
-@click.group(cls=App, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    "jaxgd", cls=App, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.version_option(jaxgd.__version__, prog_name="jaxgd")
 @click.pass_context
 def app(ctx: click.Context) -> None:

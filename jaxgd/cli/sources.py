@@ -13,7 +13,6 @@ from jaxgd.runs import Run, is_run, open_run
 from jaxgd.runs.plan import LOSSES, METRICS, targets
 from jaxgd.runs.training import measure
 
-
 _BATCH_SIZE = 1024
 
 

@@ -21,7 +21,7 @@ VERSION = 1
 
 
 def check_savable(plan: Plan) -> None:
-    """Raises ValueError for a model or training that a `.keras` file has no place for, before it is trained."""
+    """Raises ValueError for what a `.keras` file has no place for, before it is trained."""
     training = KerasTraining(plan.loss, plan.optimizer, None, plan.metrics)
     with tempfile.TemporaryDirectory() as folder:
         keras_files.save(Path(folder, names.MODEL), plan.model, plan.params, training)
