@@ -43,8 +43,8 @@ def check_targets(objective: Objective, y: Any) -> Array:
       ValueError: labels that are no class, numbers too large, or a shape that the loss refuses.
     """
     array = _numeric("y", y)
-    if array.dtype.kind in "iu" and array.size and abs(array).max() > _LARGEST:
-        raise ValueError(f"y: expected integers within int32, got {array[np.abs(array) > _LARGEST][0]}.")
+    if array.dtype.kind in "iu" and (outside := (array > _LARGEST) | (array < -_LARGEST)).any():
+        raise ValueError(f"y: expected integers within int32, got {array[outside][0]}.")
     if objective.loss.name in ("sparse_categorical_crossentropy", "categorical_generalized_cross_entropy"):
         options: dict[str, Any] = dict(objective.loss.options)
         losses.check_labels(array, objective.model.output_shape[-1], options.get("ignore_class"))
