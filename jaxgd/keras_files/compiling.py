@@ -6,7 +6,7 @@ from typing import Any
 from jaxgd import losses, metrics
 from jaxgd.keras_files.descriptions import plain
 from jaxgd.keras_files.errors import KerasFileError, check_list, check_string, failing_in, shown
-from jaxgd.keras_files.objects import make_entry, parse_entry
+from jaxgd.keras_files.objects import Entry, make_entry, parse_entry
 from jaxgd.losses import Loss
 from jaxgd.metrics import Metric
 from jaxgd.metrics._get import _DEFINITIONS
@@ -22,6 +22,8 @@ _LOSSES_THAT_ARE_METRICS = (
 _METRIC_CLASS = {"LogCosh": "LogCoshError"}
 _LOSS_CLASS = {ours: theirs for theirs, ours in _METRIC_CLASS.items()}
 _NOT_OPTIONS = ("name", "dtype", "reduction")
+_ONLY = {("SparseCategoricalCrossentropy", "axis"): -1}
+"""Settings that jaxgd does not have, with the one value that is read."""
 
 
 def write_loss(identifier: Any) -> Any:
@@ -49,7 +51,7 @@ def read_loss(value: Any, where: str) -> Any:
         with failing_in(where):
             return losses.get(name)
     entry = parse_entry(value, "keras.losses", where)
-    options = _read_options(entry.config, where)
+    options = _read_options(entry, where)
     with failing_in(where):
         return losses.get(entry.class_name, entry.config.get("reduction", "sum_over_batch_size"), **options)
 
@@ -95,7 +97,7 @@ def _read_metric(value: Any, where: str) -> Any:
             return metrics.get(name)
     entry = parse_entry(value, "keras.metrics", where)
     name = check_string(entry.config.get("name", entry.class_name), f"{where}: name")
-    options = _read_options(entry.config, where)
+    options = _read_options(entry, where)
     class_name = _LOSS_CLASS.get(entry.class_name, entry.class_name)
     with failing_in(where):
         if class_name in _LOSSES_THAT_ARE_METRICS and entry.class_name not in _DEFINITIONS:
@@ -119,13 +121,17 @@ def _options(thing: Loss | Metric, where: str) -> dict[str, Any]:
     return {name: plain(value, f"{where}: {name}") for name, value in thing.options}
 
 
-def _read_options(config: dict[str, Any], where: str) -> dict[str, Any]:
+def _read_options(entry: Entry, where: str) -> dict[str, Any]:
     """A class's own settings, lists as tuples."""
     return {
         name: _plain_option(value, f"{where}: {name}")
-        for name, value in config.items()
-        if name not in _NOT_OPTIONS
+        for name, value in entry.config.items()
+        if name not in _NOT_OPTIONS and not _says_nothing(entry.class_name, name, value)
     }
+
+
+def _says_nothing(class_name: str, name: str, value: Any) -> bool:
+    return (class_name, name) in _ONLY and value == _ONLY[class_name, name]
 
 
 def _plain_option(value: Any, where: str) -> Any:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+import jax
 import numpy as np
 
 from jaxgd import optimizers, schedules
@@ -52,7 +53,7 @@ def write_optimizer(optimizer: Optimizer, state: OptimizerState) -> dict[str, An
         return make_entry("keras.optimizers", class_name, config)
     if class_name not in FACTORIES:
         raise KerasFileError(f"optimizer: {class_name} has no configuration in Keras's format.")
-    rate = state.hyperparameters.get("learning_rate")
+    rate = _exact(optimizer.settings["learning_rate"], state.hyperparameters.get("learning_rate"))
     config = {
         name: _setting(name, value) for name, value in optimizer.config().items() if name != "learning_rate"
     }
@@ -63,6 +64,15 @@ def _setting(name: str, value: Any) -> Any:
     value = plain(value, f"optimizer: {name}")
     is_integer = isinstance(value, int) and not isinstance(value, bool)
     return float(value) if is_integer and name not in _INTEGERS else value
+
+
+def _exact(given: Any, current: Any) -> Any:
+    """The schedule as it was given, if that of the state is the same to float32; else the rate of the state."""
+    same_kind = isinstance(given, Schedule) and type(given) is type(current)
+    if not same_kind or jax.tree.structure(given) != jax.tree.structure(current):
+        return current
+    pairs = zip(jax.tree.leaves(given), jax.tree.leaves(current), strict=True)
+    return given if all(np.float32(one) == np.float32(other) for one, other in pairs) else current
 
 
 def _written_rate(rate: Any) -> Any:

@@ -35,14 +35,12 @@ class Cell(NamedTuple):
     constant: float | None = None
 
 
-def cells(model: Sequential, optimizer: Optimizer) -> dict[str, Cell]:
+def cells(model: Sequential, optimizer: Optimizer, shapes: Params) -> dict[str, Cell]:
     """{path of a dataset: what stands there}, in Keras's order."""
     if isinstance(optimizer, MultiOptimizer):
         raise KerasFileError("optimizer: a MultiOptimizer cannot be read from or written to a file yet.")
-    template = jax.eval_shape(
-        lambda params: first_state(model, optimizer, params), jax.eval_shape(model.init)
-    )
-    known = trained(model)
+    template = jax.eval_shape(lambda params: first_state(model, optimizer, params), shapes)
+    known = trained(model, shapes)
     if not isinstance(optimizer, LossScaleOptimizer):
         return _numbered(_ROOT, _own_cells(optimizer, template, known))
     inner = _own_cells(optimizer.settings["inner"], template, known)
@@ -116,13 +114,17 @@ def get(state: OptimizerState, keys: Sequence[str]) -> Any:
     return value
 
 
-def state_arrays(model: Sequential, optimizer: Optimizer, state: OptimizerState) -> dict[str, np.ndarray]:
+def state_arrays(layout: Mapping[str, Cell], state: OptimizerState) -> dict[str, np.ndarray]:
     """{path: array} of an optimizer's state.
 
+    Args:
+      layout: from `cells`.
+      state: the state.
+
     Raises:
-      KerasFileError: the state is not one of this optimizer and this model.
+      KerasFileError: the state is not one of that optimizer and this model.
     """
-    return {path: _array(cell, state) for path, cell in cells(model, optimizer).items()}
+    return {path: _array(cell, state) for path, cell in layout.items()}
 
 
 def _array(cell: Cell, state: OptimizerState) -> np.ndarray:

@@ -14,7 +14,7 @@ from jaxgd.keras_files.model_configs import read_model
 from jaxgd.keras_files.optimizer_configs import read_optimizer
 from jaxgd.keras_files.optimizer_state import Cell, cells, read_state
 from jaxgd.keras_files.training import KerasTraining
-from jaxgd.keras_files.weights import read_params, variables
+from jaxgd.keras_files.weights import param_shapes, read_params, variables
 from jaxgd.model import PRECISIONS, Sequential
 from jaxgd.optimizers import Optimizer
 
@@ -47,8 +47,9 @@ def load(
         model = read_model(config, ours["precision"])
         compiled = config.get("compile_config") if training else None
         file = ArrayFile(members[WEIGHTS], max_bytes)
-        known = variables(model)
-        optimizer, layout = _optimizer(compiled, model, file, ours["optimizer"])
+        shapes = param_shapes(model)
+        known = variables(model, shapes)
+        optimizer, layout = _optimizer(compiled, model, shapes, file, ours["optimizer"])
         skipped = {path for path in file.shapes if path.startswith(_OPTIMIZER)} if not compiled else set()
         check_paths(file.shapes, {each.path for each in known} | layout.keys() | skipped)
         params = read_params(model, file, known)
@@ -85,13 +86,13 @@ def _ours(members: Mapping[str, bytes]) -> dict[str, Any]:
 
 
 def _optimizer(
-    compiled: Any, model: Sequential, file: ArrayFile, ours: Mapping[str, Any]
+    compiled: Any, model: Sequential, shapes: Params, file: ArrayFile, ours: Mapping[str, Any]
 ) -> tuple[Optimizer | None, dict[str, Cell]]:
     """The optimizer and where its state stands; before the first update a file may hold less."""
     if not compiled:
         return None, {}
     optimizer = read_optimizer(check_mapping(compiled, "compile_config").get("optimizer"), ours, "optimizer")
-    layout = cells(model, optimizer)
+    layout = cells(model, optimizer, shapes)
     present = {path for path in file.shapes if path.startswith(_OPTIMIZER)}
     start = {
         path: cell for path, cell in layout.items() if cell.keys[:1] in (("count",), ("hyperparameters",))

@@ -46,9 +46,13 @@ def layer_groups(model: Sequential) -> list[str]:
     return groups
 
 
-def variables(model: Sequential) -> list[Variable]:
+def param_shapes(model: Sequential) -> Params:
+    """A tree like the model's parameters, of shapes and dtypes."""
+    return jax.eval_shape(model.init)
+
+
+def variables(model: Sequential, shapes: Params) -> list[Variable]:
     """Every dataset that holds parameters of a model, in Keras's order."""
-    shapes = jax.eval_shape(model.init)
     found = []
     for name, layer, group in zip(model.names, model.layers, layer_groups(model), strict=True):
         leaves = {} if _is_declared(layer) else shapes.get(name, {})
@@ -58,10 +62,10 @@ def variables(model: Sequential) -> list[Variable]:
     return found
 
 
-def trained(model: Sequential) -> list[Variable]:
+def trained(model: Sequential, shapes: Params) -> list[Variable]:
     """The variables that an optimizer updates, in Keras's order."""
-    mask = model.trainable(jax.eval_shape(model.init))
-    return [variable for variable in variables(model) if mask[variable.layer][variable.leaf]]
+    mask = model.trainable(shapes)
+    return [variable for variable in variables(model, shapes) if mask[variable.layer][variable.leaf]]
 
 
 def _is_declared(layer: layers.Layer) -> bool:
@@ -82,9 +86,9 @@ def read_params(model: Sequential, file: ArrayFile, known: Sequence[Variable]) -
     return {name: params[name] for name in model.names if name in params}
 
 
-def check_params(model: Sequential, params: Params) -> None:
+def check_params(shapes: Params, params: Params) -> None:
     """Raises unless `params` has exactly the model's leaves and shapes."""
-    expected = dict(_flat(jax.eval_shape(model.init)))
+    expected = dict(_flat(shapes))
     found = dict(_flat(params))
     if expected.keys() != found.keys():
         missing, extra = sorted(expected.keys() - found.keys()), sorted(found.keys() - expected.keys())

@@ -15,9 +15,9 @@ from jaxgd.keras_files.hdf5 import write_arrays
 from jaxgd.keras_files.json_text import dump_json
 from jaxgd.keras_files.model_configs import write_model
 from jaxgd.keras_files.optimizer_configs import write_optimizer, written_ours
-from jaxgd.keras_files.optimizer_state import first_state, state_arrays
+from jaxgd.keras_files.optimizer_state import cells, first_state, state_arrays
 from jaxgd.keras_files.training import KerasTraining
-from jaxgd.keras_files.weights import check_params, group_names, params_arrays, variables
+from jaxgd.keras_files.weights import check_params, group_names, param_shapes, params_arrays, variables
 from jaxgd.model import Sequential
 
 KERAS_VERSION = "3.15.1"
@@ -72,13 +72,14 @@ def save(
 def _members(
     model: Sequential, params: Params, training: KerasTraining | None, date_saved: datetime.datetime
 ) -> dict[str, bytes]:
-    check_params(model, params)
+    shapes = param_shapes(model)
+    check_params(shapes, params)
     config = write_model(model, _NAME)
-    arrays = params_arrays(params, variables(model))
+    arrays = params_arrays(params, variables(model, shapes))
     names = group_names(model, _NAME)
     ours: dict[str, Any] = {"precision": model.precision}
     if training is not None:
-        compiled, state, of_optimizer, optimizer_name = _training(model, params, training)
+        compiled, state, of_optimizer, optimizer_name = _training(model, shapes, params, training)
         config["compile_config"] = compiled
         arrays |= state
         names["optimizer/vars"] = optimizer_name
@@ -96,7 +97,7 @@ def _members(
 
 
 def _training(
-    model: Sequential, params: Params, training: KerasTraining
+    model: Sequential, shapes: Params, params: Params, training: KerasTraining
 ) -> tuple[dict[str, Any], dict[str, np.ndarray], dict[str, Any], str]:
     """Keras's `compile_config`, the optimizer's arrays, its settings for the metadata, and its name."""
     optimizer = optimizers.get(training.optimizer)
@@ -112,5 +113,5 @@ def _training(
     }
     if model.dtype == "mixed_float16":
         compiled["auto_scale_loss"] = False
-    arrays = state_arrays(model, optimizer, state)
+    arrays = state_arrays(cells(model, optimizer, shapes), state)
     return compiled, arrays, written_ours(optimizer), optimizer.name
