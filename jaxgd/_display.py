@@ -11,6 +11,7 @@ from rich.text import Text
 from jaxgd.training.progress import Progress
 
 _PLAIN_LINES = 10
+_WIDE, _BAR = 110, 24
 
 
 def make_display(console: Console) -> "LiveDisplay | PlainDisplay":
@@ -32,10 +33,14 @@ def describe(report: Progress) -> str:
 
 
 def _shown(report: Progress) -> dict[str, float]:
-    """Loss, held-out loss, and the held-out metrics: the last of each."""
+    """The last loss and the last of one metric; of the held-out rows if there are any."""
     last = report.history.last()
-    validates = any(name.startswith("val_") for name in last)
-    return {k: v for k, v in last.items() if k == "loss" or k.startswith("val_") or not validates}
+    of_validation = [name for name in last if name.startswith("val_")]
+    names = [
+        "loss",
+        *(of_validation or [name for name in last if name != "loss"])[: 2 if of_validation else 1],
+    ]
+    return {name: last[name] for name in names if name in last}
 
 
 class PlainDisplay:
@@ -67,10 +72,12 @@ class LiveDisplay:
         )
 
     def __call__(self, report: Progress) -> None:
+        line = Text(describe(report))
+        if self.live.console.width < _WIDE:
+            self.live.update(line, refresh=True)
+            return
         row = Table.grid(padding=(0, 1))
-        row.add_row(
-            ProgressBar(total=max(report.steps, 1), completed=report.step, width=24), describe(report)
-        )
+        row.add_row(ProgressBar(total=max(report.steps, 1), completed=report.step, width=_BAR), line)
         self.live.update(row, refresh=True)
 
     def __enter__(self) -> "LiveDisplay":

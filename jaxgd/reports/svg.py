@@ -71,7 +71,7 @@ def _scaled(value: float, logarithmic: bool) -> float:
 
 def _axes(low: float, high: float, count: int, logarithmic: bool) -> str:
     parts = []
-    for value in _ticks(low, high):
+    for value in _decades(low, high) if logarithmic else _ticks(low, high):
         y = _y(value, low, high)
         label = f"{10**value if logarithmic else value:.3g}"
         parts.append(f'<line class="grid" x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
@@ -82,6 +82,16 @@ def _axes(low: float, high: float, count: int, logarithmic: bool) -> str:
     middle = (_LEFT + WIDTH - _RIGHT) / 2
     parts.append(f'<text x="{middle:.1f}" y="{HEIGHT - 4}" text-anchor="middle">epoch</text>')
     return "".join(parts)
+
+
+def _decades(low: float, high: float) -> list[float]:
+    """The logarithms of round numbers inside a span of logarithms: fewer a decade where it is wide."""
+    span = high - low
+    digits = (1, 2, 5) if span < 1.5 else (1, 3) if span < 4 else (1,)
+    stride = max(1, math.ceil(span / 8))
+    decades = range(math.floor(low), math.ceil(high) + 1, stride)
+    values = [decade + math.log10(digit) for decade in decades for digit in digits]
+    return [value for value in values if low <= value <= high]
 
 
 def _ticks(low: float, high: float) -> list[float]:
