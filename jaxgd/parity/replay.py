@@ -1,0 +1,241 @@
+"""jaxgd's side of a recording: the same quantities, computed from the recorded weights, rows and seeds."""
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import jaxgd
+from jaxgd import random
+from jaxgd._statistics import merge, partition
+from jaxgd._types import Array, Params, PyTree
+from jaxgd.optimizers import OptimizerState
+from jaxgd.parity.trace.recording import Recording, flat
+from jaxgd.parity.trace.setup import declared_params, initial_state, make_setup, params_at
+from jaxgd.training import TrainState, make_objective, make_step
+from jaxgd.training.batching import take
+from jaxgd.training.inputs import check_targets
+
+_DYNAMIC_SCALE = "shared/dynamic_scale"
+
+
+class Replay:
+    """jaxgd, given what a recording was given. Every quantity is computed once, when it is asked for.
+
+    Args:
+      recording: what to replay.
+      dtype: another dtype than the recording's, to know the truth.
+
+    Raises:
+      TraceError: a recording that jaxgd cannot replay.
+    """
+
+    def __init__(self, recording: Recording, dtype: str | None = None) -> None:
+        self.recording = recording
+        self.setup = make_setup(recording, dtype)
+        self.model = self.setup.model
+        self.wide = self.model.policy.params
+        self.params = params_at(recording, self.model, 0)
+        self.opt_state = initial_state(recording, self.setup, self.params)
+        self.objective = make_objective(
+            self.model,
+            self.setup.loss,
+            metrics=self.setup.metrics,
+            weighted_metrics=self.setup.weighted_metrics,
+            targets=recording.arrays["data/y"],
+        )
+        self.data = self._data()
+        self.schedule = jnp.asarray(recording.arrays["schedule"], jnp.int32)
+        self.is_padded = bool((recording.arrays["schedule"] < 0).any())
+
+    def _data(self) -> dict[str, Array]:
+        data = self.recording.tree("data")
+        ready = {name: jnp.asarray(array, self.wide) for name, array in data.items() if name != "y"}
+        return {**ready, "y": check_targets(self.objective, data["y"])}
+
+    @property
+    def stacked(self) -> Params:
+        """The recorded parameters of all steps, [steps + 1, ...]."""
+        shapes = jax.eval_shape(self.model.init)
+        return jax.tree.map(
+            lambda array, like: jnp.asarray(array, like.dtype),
+            self.recording.tree("params"),
+            {layer: {leaf: shapes[layer][leaf] for leaf in leaves}
+             for layer, leaves in self.recording.tree("params").items()},
+        )  # fmt: skip
+
+    def complete(self, params: Params) -> Params:
+        """Recorded parameters with the leaves that stand in the model's configuration."""
+        return {**declared_params(self.model), **params}
+
+    def batch(self, data: Mapping[str, Array], rows: Array) -> dict[str, Array]:
+        """One recorded batch."""
+        batch = dict(take(data, rows))
+        return {**batch, "row_mask": rows >= 0} if self.is_padded else batch
+
+    def key_at(self, step: Array | int) -> Any:
+        """Where the layers draw from in one recorded step."""
+        return None if self.setup.key is None else random.at_step(self.setup.key, self.setup.key.count + step)
+
+    def scale_state(self, step: Array) -> OptimizerState:
+        """The optimizer's state as far as the scale of the loss depends on it."""
+        scales = self.recording.arrays.get(f"state/{_DYNAMIC_SCALE}")
+        if scales is None:
+            return self.opt_state
+        shared = {**self.opt_state.shared, "dynamic_scale": jnp.asarray(scales)[step]}
+        return self.opt_state._replace(shared=shared)
+
+    @cached_property
+    def at_recorded_params(self) -> dict[str, Any]:
+        """Loss, gradients and new statistics of every step, each at the recorded parameters."""
+
+        def one(step: Array, stacked: Params, data: Any) -> dict[str, Any]:
+            return self.one_step(self.complete(_at(stacked, step)), step, data)
+
+        def program(stacked: Params, data: Any) -> dict[str, Any]:
+            return jax.lax.map(lambda step: one(step, stacked, data), jnp.arange(self.recording.steps))
+
+        found = jax.jit(program)(self.stacked, self.data)
+        return {name: flat(value) if isinstance(value, Mapping) else np.asarray(value)
+                for name, value in found.items()}  # fmt: skip
+
+    def one_step(self, params: Params, step: Array, data: Any) -> dict[str, Any]:
+        """Loss, gradients (of the scaled loss) and new statistics of one recorded step."""
+        moving, fixed = partition(params, self.model.trainable(params))
+        batch, key = self.batch(data, self.schedule[step]), self.key_at(step)
+        state = self.scale_state(step)
+
+        def scaled(moving: PyTree) -> tuple[Array, tuple[Array, Any]]:
+            loss, aux = self.objective(merge(moving, fixed), batch, key)
+            return self.setup.optimizer.rule.scale_loss(loss, state), (loss, dict(aux.statistics))
+
+        grads, (loss, statistics) = jax.grad(scaled, has_aux=True)(moving)
+        return {"loss": loss, "grads": grads, "statistics": statistics}
+
+    @cached_property
+    def updates(self) -> dict[str, dict[str, np.ndarray]]:
+        """Parameters and state after every update when the gradients are the recorded ones, [steps, ...]."""
+        moving, _ = partition(self.params, self.model.trainable(self.params))
+        grads = self._recorded_grads(moving)
+        constrain = self.model.constrain if self.model.has_constraints else None
+
+        def body(carry: Any, grad: PyTree) -> tuple[Any, Any]:
+            moved, state = self.setup.optimizer.rule.apply(grad, carry[1], carry[0], constrain=constrain)
+            return (moved, state), {"params": moved, "state": self.setup.state_values(state)}
+
+        _, found = jax.jit(lambda carry, grads: jax.lax.scan(body, carry, grads))(
+            (moving, self.opt_state), grads
+        )
+        return {"params": flat(found["params"]), "state": flat(found["state"])}
+
+    def _recorded_grads(self, moving: PyTree) -> PyTree:
+        """The recorded gradients; zero where none was recorded, None where nothing is trained."""
+        recorded = self.recording.tree("grads")
+        return {
+            layer: {
+                leaf: None
+                if value is None
+                else jnp.asarray(
+                    recorded.get(layer, {}).get(leaf, np.zeros((self.recording.steps, *value.shape))),
+                    value.dtype,
+                )
+                for leaf, value in leaves.items()
+            }
+            for layer, leaves in moving.items()
+        }
+
+    @cached_property
+    def trajectory(self) -> dict[str, Any]:
+        """Parameters [steps, ...] and losses of a run of its own from the recorded start."""
+        step = make_step(self.objective, self.setup.optimizer)
+
+        def body(state: TrainState, rows: Array) -> tuple[TrainState, Any]:
+            state, loss, _ = step(state, self.batch(self.data, rows))
+            return state, {"params": state.params, "losses": loss}
+
+        _, found = jax.jit(lambda state, rows: jax.lax.scan(body, state, rows))(self.state(), self.schedule)
+        return {"params": flat(found["params"]), "losses": np.asarray(found["losses"])}
+
+    def state(self) -> TrainState:
+        """The state before the first recorded step."""
+        draws = 0 if self.setup.key is None else int(self.setup.key.count)
+        return TrainState(jnp.int32(draws), self.params, self.opt_state, self.setup.key)
+
+    def fit(self) -> Any:
+        """What `jaxgd.fit` gives from the recorded start, rows in order."""
+        facts = self.recording.facts
+        return jaxgd.fit(
+            self.model, self.recording.arrays["data/x"], self.recording.arrays["data/y"],
+            sample_weight=self.recording.arrays.get("data/sample_weight"), shuffle=False,
+            epochs=int(facts["epochs"]), batch_size=int(facts["batch_size"]), state=self.state(),
+            **self._compiled(), optimizer=self.setup.optimizer,
+        )  # fmt: skip
+
+    def evaluate(self) -> dict[str, Any]:
+        """What `jaxgd.evaluate` gives at the last recorded parameters."""
+        return jaxgd.evaluate(
+            self.model, params_at(self.recording, self.model, -1), self.recording.arrays["data/x"],
+            self.recording.arrays["data/y"], sample_weight=self.recording.arrays.get("data/sample_weight"),
+            batch_size=int(self.recording.facts["batch_size"]), **self._compiled(),
+        )  # fmt: skip
+
+    def predict(self) -> np.ndarray:
+        """What `jaxgd.predict` gives at the last recorded parameters."""
+        return jaxgd.predict(
+            self.model, params_at(self.recording, self.model, -1), self.recording.arrays["data/x"]
+        )
+
+    def _compiled(self) -> dict[str, Any]:
+        return {
+            "loss": self.setup.loss,
+            "metrics": self.setup.metrics,
+            "weighted_metrics": self.setup.weighted_metrics,
+        }
+
+    def layer_outputs(self) -> dict[str, np.ndarray]:
+        """Each layer's output at inference, for the rows of the first recorded step."""
+
+        def program(params: Params, x: Array) -> dict[str, Array]:
+            outputs, y = {}, self.model.checked_input(x)
+            for name, layer, context in self.model.steps(training=False, key=None):
+                y = layer.forward(params.get(name, {}), y, context).y
+                outputs[name] = y
+            return outputs
+
+        return flat(jax.jit(program)(self.params, self.data["x"][self.first_rows]))
+
+    @property
+    def first_rows(self) -> np.ndarray:
+        """The rows of the first recorded step."""
+        rows = np.asarray(self.recording.arrays["schedule"][0])
+        return rows[rows >= 0]
+
+
+class Truth:
+    """The float64 run from the start of a float32 recording, which says how far rounding took either side."""
+
+    def __init__(self, recording: Recording) -> None:
+        self.recording = recording
+
+    @cached_property
+    def trajectory(self) -> dict[str, np.ndarray]:
+        """Parameters after each step."""
+        with jax.enable_x64(True):
+            return self._replay.trajectory["params"]
+
+    @cached_property
+    def fit(self) -> dict[str, np.ndarray]:
+        """Parameters after `fit`."""
+        with jax.enable_x64(True):
+            return flat(self._replay.fit().params)
+
+    @cached_property
+    def _replay(self) -> Replay:
+        return Replay(self.recording, "float64")
+
+
+def _at(stacked: PyTree, step: Any) -> PyTree:
+    return jax.tree.map(lambda array: array[step], stacked)
