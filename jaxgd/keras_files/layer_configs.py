@@ -153,6 +153,10 @@ def write_layer(layer: Layer, name: str, input_shape: Shape, policy: dict[str, A
     class_name = class_name_of(layer)
     common = {"name": name, "trainable": layer.trainable, "dtype": policy}
     config = {**common, **_own_settings(layer, class_name, f"layer {name!r}")}
+    if isinstance(
+        config.get("activation"), dict
+    ):  # a layer too; without a dtype it would take Keras's global one
+        config["activation"]["config"] |= {"name": f"{name}_activation", "dtype": policy}
     return make_entry("keras.layers", class_name, config, build_config={"input_shape": [None, *input_shape]})
 
 

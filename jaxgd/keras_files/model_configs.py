@@ -80,7 +80,7 @@ def read_model(value: Mapping[str, Any], precision: str) -> Sequential:
         with failing_in(where):
             current = layer.output_shape(current)
         stack.append(layer)
-        policies.append(_policy(each.config.get("dtype", entry.config.get("dtype")), where))
+        policies += [_policy(value, where) for value in _dtypes(each, entry.config.get("dtype"))]
     if len(set(policies)) > 1:
         raise KerasFileError(f"the layers' dtypes differ: {', '.join(sorted(set(policies)))}.")
     with failing_in("the model"):
@@ -131,6 +131,14 @@ def _policy(value: Any, where: str) -> str:
     if entry.class_name not in ("DTypePolicy", "FloatDTypePolicy"):
         raise KerasFileError(f"{where}: dtype policy {shown(entry.class_name)} is not supported.")
     return check_string(entry.config.get("name"), f"{where}: dtype")
+
+
+def _dtypes(entry: Entry, default: Any) -> list[Any]:
+    """The dtype policy of a layer, and that of the layer that is its activation."""
+    own = entry.config.get("dtype", default)
+    activation = entry.config.get("activation")
+    inner = activation.get("config") if isinstance(activation, dict) else None
+    return [own, inner.get("dtype", own)] if isinstance(inner, dict) else [own]
 
 
 def _without_numbers(stack: list[Layer]) -> list[Layer]:

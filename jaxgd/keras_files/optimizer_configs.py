@@ -67,7 +67,7 @@ def _setting(name: str, value: Any) -> Any:
 
 
 def _exact(given: Any, current: Any) -> Any:
-    """The schedule as it was given, if that of the state is the same to float32; else the rate of the state."""
+    """The schedule as it was given, if the state's is the same in float32; else the rate of the state."""
     same_kind = isinstance(given, Schedule) and type(given) is type(current)
     if not same_kind or jax.tree.structure(given) != jax.tree.structure(current):
         return current

@@ -52,7 +52,8 @@ def save(
         that are not the model's, or a name that does not end in ".keras". Nothing is written then.
       OSError: the folder cannot be written.
     Keras: `Model.save`. Not in Keras, and kept in the file's metadata, which Keras never reads: the precision
-    of products, and an optimizer's `exclude_from_weight_decay` and `constants`.
+    of products, and an optimizer's `exclude_from_weight_decay` and `constants`. A float64 model trains in
+    Keras as it does here only after `keras.config.set_floatx("float64")`.
     >>> import pathlib, tempfile, jaxgd
     >>> from jaxgd.keras_files import load
     >>> model = jaxgd.mlp([2, 3, 1])
