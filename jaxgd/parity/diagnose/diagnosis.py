@@ -1,0 +1,134 @@
+"""`diagnose`: what rule made a run, with its numbers, or that none of the known ones did."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from jaxgd.parity.diagnose.finding import Finding, make_finding
+from jaxgd.parity.diagnose.model import CLIPPINGS, Model, to_unknown
+from jaxgd.parity.diagnose.rates import with_schedule
+from jaxgd.parity.diagnose.rules import RULES, UpdateRule
+from jaxgd.parity.diagnose.search import Attempt, Views, clipping_guesses, explained, polish
+from jaxgd.parity.diagnose.signs import signed
+from jaxgd.parity.diagnose.trace import Run
+
+_FLOAT32_CONSTANTS = 2e-5
+_EQUAL = 1.05
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What was found.
+
+    Args:
+      findings: what explains the run down to rounding, the best first; empty if nothing does. All of them fit
+        equally well; those after the first have more numbers, or differ where this run cannot tell.
+      nearest: what came nearest if nothing fits, with its residual; or None.
+      precision: relative error of an update above rounding that had to be allowed.
+    """
+
+    findings: tuple[Finding, ...]
+    nearest: Finding | None
+    precision: float = 0.0
+
+    @property
+    def best(self) -> Finding | None:
+        """The first finding, or None if none fits."""
+        return self.findings[0] if self.findings else None
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain data."""
+        return {
+            "fits": bool(self.findings),
+            "findings": [finding.to_json() for finding in self.findings],
+            "nearest": self.nearest and self.nearest.to_json(),
+            "precision": self.precision,
+        }
+
+
+def diagnose(run: Run) -> Diagnosis:
+    """The update rule that made a run, and its numbers, from parameters and gradients alone.
+
+    Every rule of the catalogue is fitted to the increments with one free rate per step, by least squares in
+    units of the run's own rounding; what explains them is given a schedule, and what then still explains them is
+    ranked: fewer numbers first. Clipping and decay added to the gradient are tried when nothing else explains
+    the run.
+
+    Args:
+      run: at least 8 steps from the start of the optimizer.
+
+    Returns:
+      A `Diagnosis`; without findings if no rule of the catalogue explains the run.
+    Keras: knows every optimizer of Keras but LossScale and Multi, and the forms of PyTorch and optax.
+
+    >>> import numpy as np
+    >>> grads = np.random.default_rng(0).normal(size=(12, 3))
+    >>> params = np.concatenate([np.ones((1, 3)), 1 - 0.25 * np.cumsum(grads, axis=0)])
+    >>> found = diagnose(Run({"w": params}, {"w": grads})).best
+    >>> found.name, round(found.numbers["learning_rate"].value, 6)
+    ('sgd', 0.25)
+    """
+    allowances = (0.0, _FLOAT32_CONSTANTS) if run.dtype == np.float64 else (0.0,)
+    diagnosis = Diagnosis((), None)
+    for constants in allowances:
+        views = Views(run, constants)
+        fits, missed = _search(views)
+        if fits:
+            return Diagnosis(tuple(make_finding(views, attempt) for attempt in _ranked(fits)), None, constants)
+        nearest = min(missed, key=lambda attempt: attempt.rms, default=None)
+        diagnosis = Diagnosis((), nearest and make_finding(views, nearest), constants)
+    return diagnosis
+
+
+def _search(views: Views) -> tuple[list[Attempt], list[Attempt]]:
+    """What explains the run, schedule included, and what came near: plain rules first, then variations."""
+    missed: list[Attempt] = []
+    signs = signed(views)
+    for models in _stages(views):
+        fits, others = explained(views, models)
+        fits, signs = [*signs, *fits], []
+        scheduled = [(attempt, with_schedule(views, attempt)) for attempt in fits for attempt in _restarts(views, attempt)]
+        complete = [found for _, found in scheduled if found is not None]
+        if complete:
+            return complete, missed
+        missed.extend(others)
+        missed.extend(attempt for attempt, _ in scheduled)
+    return [], missed
+
+
+def _stages(views: Views):
+    """Models, the plain ones first."""
+    candidates = [rule for rule in RULES if _is_possible(views, rule)]
+    yield [Model(rule, decay="none" if rule.own_decay else views.decay) for rule in candidates]
+    able = [rule for rule in candidates if not rule.own_decay]
+    coupled = [Model(rule, coupled=True, decay=views.decay) for rule in able]
+    clipped = [Model(rule, clipping) for clipping in CLIPPINGS for rule in able]
+    yield [*coupled, *clipped]
+    yield [replace(model, decay=views.decay) for model in clipped]
+
+
+def _is_possible(views: Views, rule: type[UpdateRule]) -> bool:
+    """Whether the leaves are such that the rule differs from simpler ones."""
+    return rule.name != "muon" or any(leaf.rank == 2 for leaf in views.of(rule).leaves)
+
+
+def _restarts(views: Views, attempt: Attempt) -> list[Attempt]:
+    """The attempt; several, if free rates leave the limit of clipping open."""
+    clipping = attempt.model.clipping
+    if clipping is None:
+        return [attempt]
+    place = attempt.model.names.index(clipping)
+    if attempt.errors[place] < 0.05:
+        return [attempt]
+    guesses = clipping_guesses(views.of(attempt.model.rule), clipping)
+    parameter = attempt.model.parameters[place]
+    others = [np.where(np.arange(len(attempt.x)) == place, to_unknown(parameter, g), attempt.x) for g in guesses]
+    return [attempt, *(replace(attempt, x=x) for x in others)]
+
+
+def _ranked(fits: list[Attempt]) -> list[Attempt]:
+    """Those that fit as well as the best, fewer numbers first, then the smaller residual."""
+    least = min(attempt.rms for attempt in fits)
+    equal = [attempt for attempt in fits if attempt.rms <= _EQUAL * least + 0.01]
+    return sorted(equal, key=lambda attempt: (len(attempt.x), round(attempt.rms, 2)))

@@ -1,0 +1,154 @@
+"""One hypothesis about a run: a rule, what is done to gradients before it, its decay, its schedule."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from jaxgd.parity.diagnose.problem import Problem
+from jaxgd.parity.diagnose.rules import Parameter, UpdateRule
+from jaxgd.parity.diagnose.schedules import Schedule
+
+CLIPPINGS = ("global_clipnorm", "clipnorm", "clipvalue")
+_BOUNDS = {
+    "share": (-20.0, 0.0),
+    "positive": (-75.0, 30.0),
+    "signed": (-np.inf, np.inf),
+    "non-negative": (0.0, np.inf),
+}
+_INCREMENTS = {"share": 1e-6, "positive": 1e-6, "signed": 1e-7, "non-negative": 1e-7}
+_DECAY, _VECTOR_DECAY = Parameter("weight_decay", "signed", (0.0,)), Parameter("vector_decay", "signed", (0.0,))
+_DECAYS = {"none": (), "all": (_DECAY,), "matrices": (_DECAY,), "each": (_DECAY, _VECTOR_DECAY)}
+
+
+def to_unknown(parameter: Parameter, value: Any) -> Any:
+    """A parameter's value as the number that is searched for."""
+    if parameter.kind == "share":
+        return np.log1p(-np.minimum(value, 1 - 1e-9))
+    return np.log(value) if parameter.kind == "positive" else value
+
+
+def to_value(parameter: Parameter, unknown: Any) -> Any:
+    """The inverse of `to_unknown`."""
+    if parameter.kind == "share":
+        return -np.expm1(unknown)
+    return np.exp(unknown) if parameter.kind == "positive" else unknown
+
+
+@dataclass(frozen=True)
+class Model:
+    """A hypothesis; see `Model.residuals`.
+
+    Args:
+      rule: the update rule.
+      clipping: what is done to gradients first, or None.
+      coupled: whether decay is added to the gradient rather than to the direction.
+      decay: which leaves decay: "none", "all", "matrices", or "each" of matrices and vectors its own way.
+      schedule: the rates, or None for whatever rates fit best.
+    """
+
+    rule: type[UpdateRule]
+    clipping: str | None = None
+    coupled: bool = False
+    decay: str = "none"
+    schedule: type[Schedule] | None = None
+
+    @cached_property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """The unknowns, in order."""
+        clipping = (Parameter(self.clipping, "positive", (1.0,)),) if self.clipping else ()
+        schedule = self.schedule.parameters if self.schedule else ()
+        return (*self.rule.parameters, *clipping, *_DECAYS[self.decay], *schedule)
+
+    @property
+    def names(self) -> list[str]:
+        """The unknowns' names."""
+        return [parameter.name for parameter in self.parameters]
+
+    @property
+    def bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        """Of the unknowns, lower and upper."""
+        pairs = np.array([_BOUNDS[parameter.kind] for parameter in self.parameters]).reshape(-1, 2)
+        return pairs[:, 0], pairs[:, 1]
+
+    @property
+    def increments(self) -> np.ndarray:
+        """Of differences along the unknowns."""
+        return np.array([_INCREMENTS[parameter.kind] for parameter in self.parameters])
+
+    def with_schedule(self, schedule: "type[Schedule] | None") -> "Model":
+        """The same with other rates."""
+        return replace(self, schedule=schedule)
+
+    def numbers(self, x: np.ndarray) -> dict[str, np.ndarray]:
+        """{name: [starts, 1]} from unknowns [starts, unknowns]."""
+        return {p.name: to_value(p, x[:, [place]]) for place, p in enumerate(self.parameters)}
+
+    def residuals(self, problem: Problem, x: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, ...]:
+        """What the model leaves unexplained.
+
+        Args:
+          x: [starts, unknowns].
+          weights: [steps, elements], of the residuals.
+
+        Returns:
+          Residuals [starts, steps * elements], rates [starts, steps], and the rates' standard errors.
+        """
+        numbers = self.numbers(x)
+        with np.errstate(all="ignore"):
+            return self._simulate(problem, numbers, len(x), weights)
+
+    def _simulate(self, problem: Problem, numbers: dict, starts: int, weights: np.ndarray):
+        rule = self.rule(numbers, problem)
+        decays = self._decays(problem, numbers)
+        scheduled = None if self.schedule is None else self._rates(problem, numbers)
+        left = np.empty((starts, *problem.changes.shape))
+        rates, errors = np.empty((2, starts, problem.steps))
+        for t in range(problem.steps):
+            value, weight = problem.values[t], weights[t]
+            grad = self._gradient(problem, t, numbers)
+            if decays is not None and self.coupled:
+                grad = grad + decays * value
+            offset, direction = rule.move(t + 1, grad, value)
+            whole = direction if decays is None or self.coupled else direction + decays * value
+            target = (problem.changes[t] - offset) * weight
+            weighted = whole * weight
+            information = np.einsum("sn,sn->s", weighted, weighted)
+            if scheduled is None:
+                rate = -np.einsum("sn,sn->s", *np.broadcast_arrays(weighted, target)) / np.where(
+                    information > 0, information, 1
+                )
+            else:
+                rate = scheduled[:, t]
+            rule.settle(rate[:, None])
+            left[:, t] = target + rate[:, None] * weighted
+            rates[:, t], errors[:, t] = rate, 1 / np.sqrt(np.maximum(information, 1e-300))
+        return left.reshape(starts, -1), rates, errors
+
+    def _rates(self, problem: Problem, numbers: dict) -> np.ndarray:
+        times = np.arange(problem.steps, dtype=float)
+        rates = self.schedule.rates(times, numbers) if self.schedule else np.ones((1, problem.steps))
+        return np.minimum(rates, 1 / np.sqrt(times + 1)) if self.rule.rate_is_bounded else rates
+
+    def _decays(self, problem: Problem, numbers: dict) -> np.ndarray | None:
+        """[starts, elements], what is multiplied with the parameters."""
+        if self.decay == "none":
+            return None
+        matrices = problem.matrix_mask
+        if self.decay == "all":
+            return np.broadcast_to(numbers["weight_decay"], (len(numbers["weight_decay"]), len(matrices)))
+        decays = numbers["weight_decay"] * matrices
+        return decays + numbers["vector_decay"] * (1 - matrices) if self.decay == "each" else decays
+
+    def _gradient(self, problem: Problem, t: int, numbers: dict) -> np.ndarray:
+        """[starts or 1, elements], clipped."""
+        grad = problem.grads[t][None]
+        if self.clipping is None:
+            return grad
+        limit = numbers[self.clipping]
+        if self.clipping == "clipvalue":
+            return np.clip(grad, -limit, limit)
+        if self.clipping == "global_clipnorm":
+            return grad * (limit / np.maximum(problem.total_norm[t], limit))
+        return grad * (limit / np.maximum(problem.norms[t][problem.leaf_index], limit))

@@ -1,0 +1,78 @@
+"""What an update rule is to the diagnosis: a direction per step, as a function of unknown numbers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from jaxgd.parity.diagnose.problem import Problem
+
+Numbers = Mapping[str, np.ndarray]
+"""{parameter: [starts, 1]}: every simulation runs for several guesses at once."""
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """An unknown number of a rule.
+
+    Args:
+      name: Keras's word for it.
+      kind: "share" (in [0, 1), searched along log(1 - value)), "positive" (along its logarithm) or "signed".
+      guesses: where searches start.
+    """
+
+    name: str
+    kind: str
+    guesses: tuple[float, ...]
+
+
+MOMENTUM = Parameter("momentum", "share", (0.9, 0.6))
+BETA_1 = Parameter("beta_1", "share", (0.9, 0.6))
+BETA_2 = Parameter("beta_2", "share", (0.999, 0.95))
+RHO = Parameter("rho", "share", (0.9, 0.99))
+EPSILON = Parameter("epsilon", "positive", (1e-7, 1e-4))
+EPSILON_INSIDE = Parameter("epsilon", "positive", (1e-7, 1e-10))
+ACCUMULATOR = Parameter("initial_accumulator_value", "positive", (0.1, 1e-4))
+
+
+class UpdateRule:
+    """An update rule: `change = offset - rate * direction`, with the rate left open.
+
+    A subclass sets the class variables, starts its slots in `__init__`, and gives `move`. Slots depend on the
+    recorded gradients and parameters alone, never on what the simulation predicted, so errors do not grow.
+
+    Args:
+      numbers: its parameters' values.
+      problem: what is explained; for shapes.
+    """
+
+    name: ClassVar[str]
+    form: ClassVar[str] = ""
+    parameters: ClassVar[tuple[Parameter, ...]] = ()
+    whole_leaves: ClassVar[bool] = False
+    own_decay: ClassVar[bool] = False
+    rate_is_bounded: ClassVar[bool] = False
+    arithmetic: ClassVar[float] = 1.0
+
+    def __init__(self, numbers: Numbers, problem: Problem) -> None:
+        self.numbers = numbers
+        self.problem = problem
+
+    def __getattr__(self, name: str) -> np.ndarray:
+        try:
+            return self.__dict__["numbers"][name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+    def move(self, step: int, grad: np.ndarray, value: np.ndarray) -> tuple[Any, np.ndarray]:
+        """Offset and direction [starts, elements] of a step, counted from 1."""
+        raise NotImplementedError
+
+    def settle(self, rate: np.ndarray) -> None:
+        """Told the rate [starts, 1] of the step, for rules whose slots hold it."""
+
+
+def mean_of(old: Any, new: Any, kept: Any) -> Any:
+    """kept old + (1 - kept) new."""
+    return kept * old + (1 - kept) * new

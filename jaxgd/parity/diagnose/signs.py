@@ -1,0 +1,74 @@
+"""The search among rules that move by signs: their numbers are those that give the recorded signs."""
+
+import numpy as np
+
+from jaxgd.parity.diagnose.model import Model, to_value
+from jaxgd.parity.diagnose.problem import Problem
+from jaxgd.parity.diagnose.rules import Lion, RecordedSigns, SignDescent
+from jaxgd.parity.diagnose.search import Attempt, Views, best, fit, polish, simplified, starts
+
+_ROUNDS = 16
+_POINTS = 64
+_UNDECIDED = 1e-5
+_LOWEST, _HIGHEST = -9.0, -0.01
+
+
+def signed(views: Views) -> list[Attempt]:
+    """The rules of this family that explain the run with free rates."""
+    family = _polished(views, RecordedSigns)
+    if not family.is_fit:
+        return []
+    plain = _polished(views, SignDescent)
+    if plain.is_fit:
+        return [plain]
+    momentum = _lion(views, family)
+    return [momentum] if momentum is not None and momentum.is_fit else []
+
+
+def _polished(views: Views, rule: type) -> Attempt:
+    model = Model(rule, decay=views.decay)
+    attempt = best(model, fit(views, model, starts(views, model), 20, quick=True))
+    return simplified(views, polish(views, attempt))
+
+
+def _lion(views: Views, family: Attempt) -> Attempt | None:
+    """Lion with numbers that give every recorded sign, if there are such."""
+    problem = views.of(Lion)
+    generator = np.random.default_rng(0)
+    centre, spread = np.array([-2.0, -3.0]), np.array([4.0, 4.0])
+    allowed: list[np.ndarray] = []
+    least = np.inf
+    for _ in range(_ROUNDS):
+        offsets = generator.uniform(-1, 1, (_POINTS, 2)) * spread
+        points = np.clip(np.concatenate([centre[None], centre + offsets]), _LOWEST, _HIGHEST)
+        wrong = _wrongness(problem, points)
+        allowed.extend(points[wrong == 0])
+        if wrong.min() < least:
+            least, centre = wrong.min(), points[int(np.argmin(wrong))]
+        spread = spread * 0.65
+    if not allowed:
+        return None
+    return _attempt(views, family, np.array(allowed))
+
+
+def _attempt(views: Views, family: Attempt, allowed: np.ndarray) -> Attempt:
+    """Lion in the middle of the numbers that are allowed."""
+    lowest, highest = allowed.min(axis=0), allowed.max(axis=0)
+    middle = allowed[np.argmin(np.abs(allowed - (lowest + highest) / 2).sum(axis=1))]
+    model = Model(Lion, decay=family.model.decay)
+    fitted = fit(views, model, np.concatenate([middle, family.x])[None], 1)
+    ends = [[to_value(p, x) for x in pair] for p, *pair in zip(Lion.parameters, highest, lowest, strict=True)]
+    ranges = {p.name: (float(low), float(high)) for p, (low, high) in zip(Lion.parameters, ends, strict=True)}
+    return Attempt(model, fitted.x[0], float(fitted.rms[0]), fitted.normal[0], ranges)
+
+
+def _wrongness(problem: Problem, points: np.ndarray) -> np.ndarray:
+    """[points]: how far from the recorded signs what the sign is taken of is; 0 if every sign is right."""
+    model = Model(Lion)
+    rule = Lion(model.numbers(points), problem)
+    scale = np.abs(problem.grads).max(axis=0) + np.finfo(float).tiny
+    total = np.zeros(len(points))
+    for grad, change in zip(problem.grads, problem.changes, strict=True):
+        against = rule.mixture(grad[None]) / scale * np.sign(change)
+        total += np.where(against > _UNDECIDED, against, 0).sum(axis=1)
+    return total
