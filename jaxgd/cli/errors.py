@@ -19,8 +19,8 @@ class BadInput(click.ClickException):
 def bad_input() -> Iterator[None]:
     """Shows what the library says about bad input as a command's message.
 
-    Put around checks and the reading and writing of files, never around a computation: an error there is a
-    defect, and its traceback is wanted.
+    Put around checks and around what reads and writes files; not around training, where an error is a defect
+    whose traceback is wanted.
     """
     try:
         yield

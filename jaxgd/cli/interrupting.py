@@ -25,9 +25,10 @@ class Interrupt:
 
 @contextmanager
 def catching_interrupt() -> Iterator[Interrupt]:
-    """Inside the block Ctrl-C only sets the flag that is given."""
+    """Inside the block Ctrl-C only sets the flag that is given; a process that ignores it goes on doing so."""
     interrupt = Interrupt()
-    if threading.current_thread() is not threading.main_thread():
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    if not in_main_thread or signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         yield interrupt
         return
     before = signal.signal(signal.SIGINT, interrupt.handle)

@@ -29,7 +29,7 @@ def flags() -> dict[str, Any]:
     """What changes how JAX computes: its own settings and the variables that were set."""
     return {
         "float64 enabled": bool(jax.config.read("jax_enable_x64")),
-        "default matmul precision": jax.config.jax_default_matmul_precision or "default",
+        "default matmul precision": getattr(jax.config, "jax_default_matmul_precision", None) or "default",
         **{name: os.environ[name] for name in _VARIABLES if name in os.environ},
     }
 

@@ -230,6 +230,16 @@ def test_a_keras_file_without_a_run(here):
     assert sum(map(float, outputs[1])) == pytest.approx(1.0, abs=1e-6)
 
 
+def test_a_full_disk_is_a_message(here, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("jaxgd.runs.writing.write_history", full)
+    result = call("train", "iris", *small("--out", "run"), code=2)
+    assert result.stderr == "Error: No space left on device\n"
+    assert not (here / "run" / "config.json").exists()  # not a run, so that the folder can be used again
+
+
 def test_quiet_prints_nothing():
     result = call("train", "iris", *small())
     assert result.output == ""

@@ -9,6 +9,12 @@ import time
 
 ENVIRONMENT = {**os.environ, "JAX_PLATFORMS": "cpu", "OMP_NUM_THREADS": "1", "COLUMNS": "100"}
 JAXGD = [sys.executable, "-m", "jaxgd"]
+LISTENING = [
+    sys.executable,
+    "-c",
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from jaxgd.cli import main; main()",
+]
+"""jaxgd, in a process that heeds Ctrl-C even if these tests run where it is ignored."""
 
 
 def run(*arguments, cwd):
@@ -52,7 +58,7 @@ def test_the_defaults_learn_digits(tmp_path):
 
 def test_ctrl_c_saves_what_was_reached(tmp_path):
     process = subprocess.Popen(
-        [*JAXGD, "train", "iris", "--epochs", "100000000", "--json", "--out", "run", "--no-report"],
+        [*LISTENING, "train", "iris", "--epochs", "100000000", "--json", "--out", "run", "--no-report"],
         cwd=tmp_path,
         env={**ENVIRONMENT, "PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,

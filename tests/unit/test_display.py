@@ -68,11 +68,24 @@ def test_a_run_goes_on_until_it_is_told_to_stop():
 
 
 def test_the_first_ctrl_c_asks_and_the_second_ends():
-    before = signal.getsignal(signal.SIGINT)
-    with catching_interrupt() as interrupt:
-        assert not interrupt
-        os.kill(os.getpid(), signal.SIGINT)
-        assert interrupt
-        with pytest.raises(KeyboardInterrupt):
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with catching_interrupt() as interrupt:
+            assert not interrupt
             os.kill(os.getpid(), signal.SIGINT)
-    assert signal.getsignal(signal.SIGINT) is before
+            assert interrupt
+            with pytest.raises(KeyboardInterrupt):
+                os.kill(os.getpid(), signal.SIGINT)
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_a_process_that_ignores_ctrl_c_goes_on_ignoring_it():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with catching_interrupt() as interrupt:
+            os.kill(os.getpid(), signal.SIGINT)
+            assert not interrupt
+    finally:
+        signal.signal(signal.SIGINT, before)
