@@ -90,9 +90,12 @@ def check_common(settings: Mapping[str, Any]) -> None:
     for name in _NON_NEGATIVE:
         if settings[name] is not None:
             check_number(name, settings[name], 0.0, float("inf"))
+    factor = settings["loss_scale_factor"]
+    if factor is not None and not is_traced_or_array(factor) and factor == 0:
+        raise wrong("loss_scale_factor", factor, "a number > 0")
     check_number("ema_momentum", settings["ema_momentum"], 0.0, 1.0)
     for name, minimum in (("ema_overwrite_frequency", 1), ("gradient_accumulation_steps", 2)):
-        if settings[name] is not None and not is_traced_or_array(settings[name]):
+        if _is_on(settings[name]) and not is_traced_or_array(settings[name]):
             check_integer(name, settings[name], minimum)
     if settings["constants"] not in ("keras", "exact"):
         raise wrong("constants", settings["constants"], '"keras" or "exact"')
@@ -110,15 +113,15 @@ def common_fields(settings: Mapping[str, Any]) -> dict[str, Any]:
         "decays": settings["weight_decay"] is not None,
         "clipping": next((name for name in _CLIPS if _is_on(settings[name])), None),
         "averages": bool(settings["use_ema"]),
-        "overwrites": bool(settings["use_ema"]) and settings["ema_overwrite_frequency"] is not None,
+        "overwrites": bool(settings["use_ema"]) and _is_on(settings["ema_overwrite_frequency"]),
         "scales_loss": settings["loss_scale_factor"] is not None,
-        "accumulates": settings["gradient_accumulation_steps"] is not None,
+        "accumulates": _is_on(settings["gradient_accumulation_steps"]),
         "excluded": tuple(settings["exclude_from_weight_decay"]),
         "constants": settings["constants"],
         "schedule_fn": rate if callable(rate) and not is_schedule_object(rate) else None,
     }
 
 
-def _is_on(limit: Any) -> bool:
-    """Keras ignores a clipping limit of zero."""
-    return limit is not None and (is_traced_or_array(limit) or limit > 0)
+def _is_on(value: Any) -> bool:
+    """Whether a clipping limit or a number of steps is in use; Keras takes zero for None."""
+    return value is not None and (is_traced_or_array(value) or value != 0)
