@@ -1,48 +1,46 @@
 """The table that `model.summary()` shows."""
 
-import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
-import jax
+from jaxgd._types import Shape
 
-if TYPE_CHECKING:
-    from jaxgd.model import Sequential
-
-HEADER = ("Layer (type)", "Output Shape", "Param #")
+_HEADER = ("Layer (type)", "Output Shape", "Param #")
 
 
-def summary(model: "Sequential") -> str:
+class Row(NamedTuple):
+    """One layer."""
+
+    name: str
+    kind: str
+    output_shape: Shape
+    trainable: int
+    """How many numbers training moves."""
+    fixed: int
+    """How many it leaves alone."""
+
+
+def summary(rows: Sequence[Row]) -> str:
     """Layer, output shape and parameters of each layer, and the totals, as Keras prints them."""
-    shapes = jax.eval_shape(lambda: model.init(0))
-    rows: list[tuple[str, str, str]] = [HEADER]
-    for name, layer, shape in zip(model.names, model.layers, model.shapes[1:], strict=True):
-        leaves = jax.tree.leaves(shapes.get(name, {}))
-        size = sum(math.prod(leaf.shape) for leaf in leaves)
-        rows.append(
-            (f"{name} ({type(layer).__name__})", f"(None, {', '.join(map(str, shape))})", f"{size:,}")
-        )
-    return "\n".join([*_table(rows), *_totals(model, shapes)])
-
-
-def _table(rows: Sequence[tuple[str, str, str]]) -> list[str]:
-    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    cells = [_HEADER, *(_cells(row) for row in rows)]
+    widths = [max(len(row[column]) for row in cells) for column in range(3)]
     lines = [
         f"{name:<{widths[0]}}  {shape:<{widths[1]}}  {size:>{widths[2]}}".rstrip()
-        for name, shape, size in rows
+        for name, shape, size in cells
     ]
     rule = "-" * (sum(widths) + 4)
-    return [lines[0], rule, *lines[1:], rule]
+    return "\n".join([lines[0], rule, *lines[1:], rule, *_totals(rows)])
 
 
-def _totals(model: "Sequential", shapes: dict) -> list[str]:
-    mask = model.trainable(shapes)
-    pairs = zip(jax.tree.leaves(shapes), jax.tree.leaves(mask), strict=True)
-    sizes = [(math.prod(leaf.shape), keep) for leaf, keep in pairs]
-    trainable = sum(size for size, keep in sizes if keep)
-    rest = sum(size for size, keep in sizes if not keep)
+def _cells(row: Row) -> tuple[str, str, str]:
+    shape = ", ".join(map(str, (None, *row.output_shape)))
+    return f"{row.name} ({row.kind})", f"({shape})", f"{row.trainable + row.fixed:,}"
+
+
+def _totals(rows: Sequence[Row]) -> list[str]:
+    trainable, fixed = sum(row.trainable for row in rows), sum(row.fixed for row in rows)
     return [
-        f"Total params: {trainable + rest:,}",
+        f"Total params: {trainable + fixed:,}",
         f"Trainable params: {trainable:,}",
-        f"Non-trainable params: {rest:,}",
+        f"Non-trainable params: {fixed:,}",
     ]

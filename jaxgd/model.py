@@ -11,6 +11,7 @@ import numpy as np
 from jaxgd import _policy, layers, random
 from jaxgd._checks import check_integer, unknown_name
 from jaxgd._statistics import trainable_mask
+from jaxgd._summary import Row, summary
 from jaxgd._types import Array, Params, PyTree, Shape
 from jaxgd.layers import Context, Layer
 from jaxgd.layers.base import count_rows
@@ -227,9 +228,16 @@ class Sequential:
 
     def summary(self) -> str:
         """A table like Keras's: layer, output shape, parameters."""
-        from jaxgd._summary import summary
-
-        return summary(self)
+        params = jax.eval_shape(self.init)
+        mask = self.trainable(params)
+        rows = []
+        for name, layer, shape in zip(self.names, self.layers, self.shapes[1:], strict=True):
+            flags = mask.get(name, {})
+            sizes = [(leaf.size, flags[key]) for key, leaf in params.get(name, {}).items()]
+            trainable = sum(size for size, moves in sizes if moves)
+            fixed = sum(size for size, moves in sizes if not moves)
+            rows.append(Row(name, type(layer).__name__, shape, trainable, fixed))
+        return summary(rows)
 
     def __repr__(self) -> str:
         size = self.input_shape[0] if len(self.input_shape) == 1 else self.input_shape
