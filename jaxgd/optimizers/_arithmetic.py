@@ -54,6 +54,11 @@ def divide_by_root(numerator: Array, square: Array) -> Array:
     return numerator / rounded(jnp.sqrt(square))
 
 
+def divide_by_count(total: Array, count: Array) -> Array:
+    """`total / count`, as a division: a divisor that all entries share would be inverted, and multiplied by."""
+    return total / jnp.where(jnp.isnan(total), total, count.astype(total.dtype))
+
+
 def cast_constant(value: Any, dtype: Any, constants: Constants) -> Any:
     """A hyperparameter as `keras.ops.cast` sees it: through float32 if `constants` is "keras"."""
     if is_traced_or_array(value):

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxgd._types import Array, PyTree
-from jaxgd.optimizers._arithmetic import mix, rounded
+from jaxgd.optimizers._arithmetic import divide_by_count, mix, rounded
 from jaxgd.optimizers._clipping import clip
 from jaxgd.optimizers._definition import RuleDefinition, Slots
 from jaxgd.optimizers._leaves import Leaves, replaced, select, zeros_like
@@ -146,7 +146,7 @@ class Rule(RuleDefinition):
         num_steps = state.hyperparameters["gradient_accumulation_steps"]
 
         def release() -> Work:
-            means = [total / num_steps.astype(total.dtype) for total in sums]
+            means = [divide_by_count(total, num_steps) for total in sums]
             done = self._update(paths, means, work, state, as_delta)
             return done._replace(accumulator=zeros_like(sums))
 
