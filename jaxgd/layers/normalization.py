@@ -22,6 +22,7 @@ class Normalization(Layer):
 
     Args:
       mean, variance: numbers or tuples of them, one a feature; None leaves 0 and 1 until `model.adapt`.
+        A single number is rounded to float32 also in float64, as Keras on TensorFlow does.
       invert: whether y = mean + x * max(sqrt(variance), 1e-7) is wanted instead.
 
     Parameters, none of them trained: `mean`, `variance` [features], and Keras's `count`, which stays 0.
@@ -79,7 +80,7 @@ class Normalization(Layer):
 
 
 def _per_feature(name: str, value: Any, features: int, dtype: Any) -> Array:
-    array = jnp.asarray(value, dtype)
+    array = jnp.asarray(np.float32(value) if np.ndim(value) == 0 else value, dtype)
     if array.ndim and array.shape != (features,):
         raise wrong(f"normalization: {name}", f"{array.shape[0]} values", f"{features} values, one a feature")
     return jnp.broadcast_to(array, (features,))

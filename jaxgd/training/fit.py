@@ -188,6 +188,7 @@ class _Run:
             history = history.extended({k: np.asarray(rows[k])[: int(filled)] for k in self.columns})
             if not bool(state.finite):
                 state, found = self._before_divergence(program, before, state)
+                history = history.first(int(state.epoch) - initial_epoch)
                 break
             if progress is not None:
                 interrupted = progress(pace.report(state, history)) is False
@@ -223,15 +224,30 @@ class _Run:
     def _before_divergence(
         self, program: Compiled, before: RunState, after: RunState
     ) -> tuple[RunState, Divergence]:
-        """The same chunk again, up to the step that diverged, and what happened in that step."""
-        limits = self._limits(_FOREVER, int(after.train.step) - 1)
-        state, _, _ = program.call(*self._arguments(before, limits))
+        """The chunk again, up to its last finite step, and what happened in the step that follows."""
+        state, following = self._bracket(program, before, int(after.train.step))
         schedule = batches(self.order.rows(state.epoch, self.num_rows), self.spec.batch_size)
         rows = schedule[state.batch]
         batch = fetch(self.data, rows, padded=bool((rows < 0).any()))
-        layer, quantity = divergence.find(self.objective, state.train, batch)
+        layer, quantity = divergence.find(self.objective, state.train, batch, following.train.params)
         where = np.asarray(rows)[np.asarray(rows) >= 0]
         return state, Divergence(int(state.epoch) + 1, int(state.batch) + 1, layer, quantity, where)
+
+    def _bracket(self, program: Compiled, before: RunState, bad: int) -> tuple[RunState, RunState]:
+        """The last finite state, and the one a step later.
+
+        Nearly always the step before the one whose loss was not finite. A saturated output can hide
+        parameters that overflowed long before; bisection finds those.
+        """
+
+        def at(step: int) -> RunState:
+            return program.call(*self._arguments(copy(before), self._limits(_FOREVER, step)))[0]
+
+        good, middle = int(before.train.step), bad - 1
+        while bad - good > 1:
+            good, bad = (middle, bad) if bool(at(middle).finite) else (good, middle)
+            middle = (good + bad) // 2
+        return at(good), at(good + 1)
 
     def _result(
         self,

@@ -38,6 +38,10 @@ class History(Mapping[str, np.ndarray]):
         """The scalar columns' values after the last epoch; empty before the first."""
         return {name: float(v[-1]) for name, v in self.columns.items() if v.ndim == 1 and len(v)}
 
+    def first(self, epochs: int) -> "History":
+        """The history up to an epoch."""
+        return History({name: values[:epochs] for name, values in self.columns.items()})
+
     def extended(self, rows: Mapping[str, np.ndarray]) -> "History":
         """This history with more epochs."""
         if not self.columns:

@@ -51,7 +51,7 @@ class RunState:
     """Batches of this epoch that were taken."""
     stopping: early_stopping.Progress | None
     finite: Array
-    """False once a step's loss was not finite; that step is the last one taken."""
+    """False once a step's loss was not finite (that step is the last one taken), or the last parameters."""
 
 
 class Limits(NamedTuple):
@@ -142,7 +142,12 @@ def run_chunk(
     shapes = jax.eval_shape(results, state)
     empty = {k: jnp.zeros((spec.capacity, *v.shape), v.dtype) for k, v in shapes.items()}
     state, history, filled = jax.lax.while_loop(goes_on, one_epoch, _Carry(state, empty, jnp.int32(0)))
-    return state, history, filled
+    finite = state.finite & _all_finite(state.train.params)  # the last update has no loss after it
+    return replace(state, finite=finite), history, filled
+
+
+def _all_finite(params: PyTree) -> Array:
+    return jnp.stack([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(params)]).all()
 
 
 def _after_epoch(spec: RunSpec, state: RunState, values: dict[str, Array], limits: Limits) -> RunState:
