@@ -55,7 +55,7 @@ def divide_by_root(numerator: Array, square: Array) -> Array:
 
 
 def divide_by_count(total: Array, count: Array) -> Array:
-    """`total / count`, as a division: a divisor that all entries share would be inverted, and multiplied by."""
+    """`total / count` as a division: a divisor that all entries share would be inverted and multiplied by."""
     return total / jnp.where(jnp.isnan(total), total, count.astype(total.dtype))
 
 
