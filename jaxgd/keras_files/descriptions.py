@@ -23,6 +23,9 @@ _ACTIVATION_LAYERS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 """Keras's layers that are an activation with options: class, our name, options with the layer's defaults."""
 
+_KERAS_FORM: dict[str, dict[str, Any]] = {"sparsemax": {"form": "keras"}}
+"""The options with which our function of a name is Keras's, where that is not the default."""
+
 ACTIVATION_CLASSES = frozenset(_ACTIVATION_LAYERS)
 _LAYER_KEYS = ("name", "trainable", "dtype")
 
@@ -75,10 +78,15 @@ def _check_plain(value: Any, where: str) -> None:
 def write_activation(identifier: Any, where: str) -> Any:
     """Keras's configuration of a layer's activation: a name, or a layer where options were set."""
     activation = _registered(identifier, where)
-    if not activation.options:
+    if has_name(activation):
         return activation.name
     class_name, options = activation_layer(activation, where)
     return make_entry("keras.layers", class_name, options)
+
+
+def has_name(activation: activations.Activation) -> bool:
+    """Whether Keras's name alone means this activation."""
+    return dict(activation.options) == _KERAS_FORM.get(activation.name, {})
 
 
 def activation_layer(activation: activations.Activation, where: str) -> tuple[str, dict[str, Any]]:
@@ -87,7 +95,9 @@ def activation_layer(activation: activations.Activation, where: str) -> tuple[st
     for class_name, (name, defaults) in _ACTIVATION_LAYERS.items():
         if name == activation.name and given.keys() <= defaults.keys():
             return class_name, {**defaults, **given}
-    raise KerasFileError(f"{where}: Keras's format has no place for the options of {activation!r}.")
+    needed = _KERAS_FORM.get(activation.name)
+    hint = f" Keras's {activation.name} is the one with {needed}." if needed else ""
+    raise KerasFileError(f"{where}: Keras's format has no place for {activation!r}.{hint}")
 
 
 def read_activation(value: Any, where: str) -> Any:
@@ -123,10 +133,10 @@ def _check_option(value: Any, default: Any, where: str) -> None:
         raise KerasFileError(f"{where}: expected a number, got {shown(value)}.")
 
 
-def _known_name(name: str, where: str) -> str:
+def _known_name(name: str, where: str) -> Any:
     if name not in activations.names(aliases=True):
         raise KerasFileError(f"{where}: {shown(name)} is not an activation of Keras.")
-    return name
+    return activations.get(name, **_KERAS_FORM[name]) if name in _KERAS_FORM else name
 
 
 def _registered(identifier: Any, where: str) -> activations.Activation:

@@ -135,7 +135,9 @@ def class_name_of(layer: Layer) -> str:
     """Keras's class for a layer."""
     if isinstance(layer, layers.ActivationLayer):
         activation = activations.get(layer.activation)
-        return described.activation_layer(activation, "activation")[0] if activation.options else "Activation"
+        if described.has_name(activation):
+            return "Activation"
+        return described.activation_layer(activation, "activation")[0]
     if type(layer) not in _CLASS_OF:
         raise KerasFileError(f"{layer!r}: this kind of layer cannot be written in Keras's format.")
     return _CLASS_OF[type(layer)]

@@ -14,7 +14,7 @@ from jaxgd.keras_files.model_configs import read_model
 from jaxgd.keras_files.optimizer_configs import read_optimizer
 from jaxgd.keras_files.optimizer_state import Cell, cells, read_state
 from jaxgd.keras_files.training import KerasTraining
-from jaxgd.keras_files.weights import param_shapes, read_params, variables
+from jaxgd.keras_files.weights import check_size, param_shapes, read_params, variables
 from jaxgd.model import PRECISIONS, Sequential
 from jaxgd.optimizers import Optimizer
 
@@ -48,6 +48,7 @@ def load(
         compiled = config.get("compile_config") if training else None
         file = ArrayFile(members[WEIGHTS], max_bytes)
         shapes = param_shapes(model)
+        check_size(shapes, max_bytes)
         known = variables(model, shapes)
         optimizer, layout = _optimizer(compiled, model, shapes, file, ours["optimizer"])
         skipped = {path for path in file.shapes if path.startswith(_OPTIMIZER)} if not compiled else set()

@@ -1,5 +1,6 @@
 """Where the parameters stand in `model.weights.h5`: a group for each layer, a dataset for each leaf."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -49,6 +50,13 @@ def layer_groups(model: Sequential) -> list[str]:
 def param_shapes(model: Sequential) -> Params:
     """A tree like the model's parameters, of shapes and dtypes."""
     return jax.eval_shape(model.init)
+
+
+def check_size(shapes: Params, max_bytes: int) -> None:
+    """Raises if a model declares more bytes of parameters than that."""
+    total = sum(math.prod(leaf.shape) * leaf.dtype.itemsize for _, leaf in _flat(shapes))
+    if total > max_bytes:
+        raise KerasFileError(f"the model declares {total:,} bytes, more than max_bytes={max_bytes:,}.")
 
 
 def variables(model: Sequential, shapes: Params) -> list[Variable]:

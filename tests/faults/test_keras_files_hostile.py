@@ -168,7 +168,8 @@ def _layer(config, index):
         (lambda c: _layer(c, 1)["config"].update(units=float(4)), "expected an integer"),
         (lambda c: _layer(c, 1)["config"].update(units=-4), "at least 1"),
         (lambda c: _layer(c, 1)["config"].update(units=10**30), "at least 1"),
-        (lambda c: _layer(c, 1)["config"].update(units=2**30), "expected shape"),
+        (lambda c: _layer(c, 1)["config"].update(units=2**30), "the model declares"),
+        (lambda c: _layer(c, 1)["config"].update(units=5), "expected shape"),
         (lambda c: _layer(c, 1)["config"].update(lora_rank=4), "lora_rank = 4 is not supported"),
         (lambda c: _layer(c, 1)["config"].update(secret=1), "unknown setting 'secret'"),
         (
@@ -202,6 +203,16 @@ def test_bad_config(tmp_path, valid, change, message):
     config = _config(valid)
     change(config)
     with pytest.raises(KerasFileError, match=message):
+        load(_with_config(tmp_path / "m.keras", valid, config))
+
+
+def test_declared_parameters_are_capped(tmp_path, valid):
+    """A few words of a file must not make gigabytes."""
+    config = _config(valid)
+    _layer(config, 0)["config"]["batch_shape"] = [None, 2**31 - 1]
+    given = {"name": "n", "mean": 0.0, "variance": 1.0}
+    config["config"]["layers"][1:] = [{"class_name": "Normalization", "config": given}]
+    with pytest.raises(KerasFileError, match="the model declares 17,179,869,180 bytes"):
         load(_with_config(tmp_path / "m.keras", valid, config))
 
 
@@ -365,7 +376,7 @@ def test_mutated_config(tmp_path, valid, data):
         for key in front:
             node = node[key]
         if data.draw(st.booleans()):
-            node[last] = data.draw(_VALUES)
+            node[last] = copy.deepcopy(data.draw(_VALUES))
         else:
             del node[last]
     _loads_or_refuses(_with_config(tmp_path / "m.keras", valid, config))

@@ -177,11 +177,12 @@ def test_layer_comes_back(tmp_path, name):
 # A threshold has no form without options, and Keras's format no place for them.
 @pytest.mark.parametrize("name", [name for name in activations.names() if name != "threshold"])
 def test_activation_comes_back(tmp_path, name):
-    model = jaxgd.sequential([layers.dense(4, name), layers.activation(name)], 4)
+    chosen = activations.get(name, form="keras") if name == "sparsemax" else name
+    model = jaxgd.sequential([layers.dense(4, chosen), layers.activation(chosen)], 4)
     save(tmp_path / "m.keras", model, model.init(0))
     again = load(tmp_path / "m.keras")[0]
-    expected = None if name == "linear" else name
-    assert (again.layers[0].activation, again.layers[1].activation) == (expected, name)
+    expected = None if name == "linear" else chosen
+    assert (again.layers[0].activation, again.layers[1].activation) == (expected, chosen)
 
 
 def test_names_that_are_numbered_stay_automatic(tmp_path):
@@ -308,6 +309,7 @@ def test_training_can_be_left_out(tmp_path):
     [
         (lambda: jaxgd.sequential([layers.dense(2, jnp.tanh)], 3), "layer 'dense': activation.*tanh"),
         (lambda: jaxgd.sequential([layers.dense(2, activations.get("celu", alpha=0.5))], 3), "celu"),
+        (lambda: jaxgd.sequential([layers.activation("sparsemax")], 3), "the one with {'form': 'keras'}"),
         (
             lambda: jaxgd.sequential([layers.dense(2, kernel_initializer=lambda *a: jnp.ones(a[1]))], 3),
             "kernel_initializer",
