@@ -25,7 +25,7 @@ class Interrupt:
 
 @contextmanager
 def catching_interrupt() -> Iterator[Interrupt]:
-    """Inside the block Ctrl-C only sets the flag that is given; a process that ignores it goes on doing so."""
+    """Inside the block Ctrl-C only sets the flag that is given; a process that ignored it still does."""
     interrupt = Interrupt()
     in_main_thread = threading.current_thread() is threading.main_thread()
     if not in_main_thread or signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

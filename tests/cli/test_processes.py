@@ -12,7 +12,8 @@ JAXGD = [sys.executable, "-m", "jaxgd"]
 LISTENING = [
     sys.executable,
     "-c",
-    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from jaxgd.cli import main; main()",
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    "from jaxgd.cli import main; main()",
 ]
 """jaxgd, in a process that heeds Ctrl-C even if these tests run where it is ignored."""
 
