@@ -15,4 +15,5 @@ COMMANDS = {
     "evaluate": Entry("evaluate", "Loss and metrics of a run or a .keras model."),
     "predict": Entry("predict", "Predictions of a run or a .keras model for new rows."),
     "info": Entry("info", "What a run, a model, a table or this installation is."),
+    "parity": Entry("parity_group", "jaxgd held against TensorFlow, live or recorded."),
 }

@@ -8,6 +8,7 @@ import functools
 import json
 import os
 import tempfile
+import warnings
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -28,6 +29,8 @@ from jaxgd.parity.trace.recording import Recording, check_recording
 from jaxgd.parity.trace.setup import optimizer_cells, with_dtype
 from jaxgd.training import make_schedule
 
+CANNOT_RUN = (ValueError, TypeError, tf.errors.InvalidArgumentError, tf.errors.UnimplementedError)
+"""What Keras raises for a model that it cannot run in a dtype."""
 FRAMEWORK = f"keras {keras.__version__}, tensorflow {tf.__version__}"
 
 
@@ -57,8 +60,21 @@ def write_with_dtype(source: str | os.PathLike[str], target: str | os.PathLike[s
 
 
 def load(path: str | os.PathLike[str]) -> Any:
-    """The Keras model in a file."""
-    return keras.models.load_model(path)
+    """The Keras model in a file; one saved before its first step has a fresh optimizer."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Skipping variable loading for optimizer", UserWarning)
+        return keras.models.load_model(path)
+
+
+def compile_anew(network: Any, loss: Any, optimizer: Any) -> None:
+    """Compile with another loss or another optimizer; an optimizer that is given is not used itself."""
+    if optimizer is None:
+        optimizer = network.optimizer if network.compiled else "sgd"
+    elif not isinstance(optimizer, str):
+        optimizer = keras.optimizers.deserialize(keras.optimizers.serialize(optimizer))
+    if loss is None:
+        loss = network.loss if network.compiled else None
+    network.compile(optimizer=optimizer, loss=loss)
 
 
 def build(model: Sequential, seed: int, **compiled: Any) -> Any:
@@ -121,6 +137,14 @@ class _Recorder:
 
     def recording(self, name: str, seed: int | None) -> Recording:
         self.network.optimizer.build(self.network.trainable_variables)
+        logger, level = tf.get_logger(), tf.get_logger().level
+        logger.setLevel("ERROR")  # each model is traced once, which TensorFlow warns of after a few models
+        try:
+            return self._recording(name, seed)
+        finally:
+            logger.setLevel(level)
+
+    def _recording(self, name: str, seed: int | None) -> Recording:
         start = self._snapshot()
         facts = self._facts(name, seed)
         self._note_layer_outputs()

@@ -10,6 +10,7 @@ from typing import Any
 import jax
 
 from jaxgd import layers
+from jaxgd.optimizers import OptimizerState
 from jaxgd.parity import flips, rungs
 from jaxgd.parity.replay import Replay, Truth
 from jaxgd.parity.rungs import Rung
@@ -48,18 +49,24 @@ class Ladder:
         return "\n".join([title, *(f"  {rung}" for rung in self.rungs)])
 
 
-def climb(recording: Recording, *, loaded: Mapping[str, Any] | None = None) -> Ladder:
+def climb(
+    recording: Recording,
+    *,
+    loaded: Mapping[str, Any] | None = None,
+    loaded_state: OptimizerState | None = None,
+) -> Ladder:
     """Hold jaxgd against a recording.
 
     Args:
       recording: from Keras live, or read from a trace.
       loaded: parameters that jaxgd read from the model's file, to be held against the recorded start.
+      loaded_state: the optimizer's state that jaxgd read there.
 
     Raises:
       TraceError: a recording that jaxgd cannot replay.
     """
     with jax.enable_x64(recording.dtype == "float64"):
-        found = tuple(_up_to_the_first_broken(_rungs(recording, loaded)))
+        found = tuple(_up_to_the_first_broken(_rungs(recording, loaded, loaded_state)))
     framework = str(recording.facts.get("framework", "an unnamed framework"))
     return Ladder(recording.name, framework, recording.dtype, found)
 
@@ -71,11 +78,13 @@ def _up_to_the_first_broken(found: Iterator[Rung]) -> Iterator[Rung]:
             return
 
 
-def _rungs(recording: Recording, loaded: Mapping[str, Any] | None) -> Iterator[Rung]:
+def _rungs(
+    recording: Recording, loaded: Mapping[str, Any] | None, loaded_state: OptimizerState | None
+) -> Iterator[Rung]:
     yield rungs.training(recording)
     replay = Replay(recording)
     truth = _truth(recording, replay)
-    yield rungs.weights(replay, loaded)
+    yield rungs.weights(replay, loaded, loaded_state)
     yield rungs.forward(replay)
     yield rungs.loss(replay)
     yield _explained(replay, rungs.gradients(replay), flips.explain_gradients)

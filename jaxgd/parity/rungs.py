@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from jaxgd.optimizers import OptimizerState
 from jaxgd.parity.comparator import Comparison, Tolerance, compare
 from jaxgd.parity.replay import Replay, Truth
 from jaxgd.parity.trace.recording import Recording, flat
@@ -94,19 +95,31 @@ def _same_rows_again(schedule: np.ndarray) -> int:
     return int(again[-1]) if len(again) > 1 else len(schedule) - 1
 
 
-def weights(replay: Replay, loaded: Mapping[str, Any] | None) -> Rung:
+def weights(
+    replay: Replay, loaded: Mapping[str, Any] | None = None, state: OptimizerState | None = None
+) -> Rung:
     """The start: what was loaded from a file, or drawn after a seed."""
     recording = replay.recording
     recorded = flat(params_at(recording, replay.model, 0))
     if loaded is not None:
-        return judged(
-            "weights", compare(recorded, flat(loaded), Tolerance(bit_equal=True)), "read from the file"
-        )
+        return _loaded(replay, recorded, flat(loaded), state)
     seed = recording.facts.get("seed")
     if seed is None:
         return skipped("weights", "the recording's own are taken")
     tolerance = Tolerance(1e-6 if recording.dtype == "float32" else EXACT)
     return judged("weights", compare(recorded, flat(replay.model.init(int(seed))), tolerance), f"seed {seed}")
+
+
+def _loaded(
+    replay: Replay, recorded: dict[str, Any], loaded: dict[str, Any], state: OptimizerState | None
+) -> Rung:
+    """Parameters and, if the file had any, the optimizer's state: bit for bit."""
+    if state is not None:
+        slots = below(replay.recording, "state")
+        recorded |= {f"state/{path}": array[0] for path, array in slots.items()}
+        values = flat(replay.setup.state_values(state))
+        loaded |= {f"state/{path}": array for path, array in values.items() if path in slots}
+    return judged("weights", compare(recorded, loaded, Tolerance(bit_equal=True)), "read from the file")
 
 
 def forward(replay: Replay) -> Rung:
@@ -216,7 +229,7 @@ def trajectory(replay: Replay, truth: Truth | None) -> Rung:
 def distances(
     name: str, theirs: Mapping[str, Any], ours: Mapping[str, Any], truth: Mapping[str, Any]
 ) -> Rung:
-    """float32: jaxgd at most twice as far from the float64 truth as the recording, or one rounding of each."""
+    """float32: jaxgd at most twice as far from the float64 truth as the recording, or one rounding."""
     form = compare(theirs, ours, Tolerance(np.inf))
     if form.problem:
         return judged(name, form)

@@ -1,0 +1,132 @@
+"""What the ladder's commands share: their options, the rows they read, and how a ladder is shown."""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import numpy as np
+
+from jaxgd.cli.console import Output
+from jaxgd.cli.errors import DONE, NO, BadInput
+
+if TYPE_CHECKING:
+    from jaxgd.parity.ladder import Ladder
+
+_MARKS = {"passed": "ok", "failed": "FAILED", "flipped": "flipped", "skipped": "-"}
+
+
+def run_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of a run of a .keras file."""
+    for option in (
+        click.option("--seed", type=int, default=0, show_default=True, help="Of rows that are made up."),
+        click.option("--optimizer", help="Instead of the file's; a name of Keras's."),
+        click.option("--loss", help="Instead of the file's; needed if it has none."),
+        click.option("--batch-size", type=click.IntRange(1), default=32, show_default=True, metavar="ROWS"),
+        click.option("--steps", type=click.IntRange(1), default=20, show_default=True, help="Updates."),
+        click.option("--target", metavar="COLUMN", help="Column of DATA to train towards."),
+        click.option("--data", metavar="FILE", help="Rows to train on.  [default: made up]"),
+    ):
+        function = option(function)
+    return function
+
+
+def need_tensorflow() -> None:
+    """Raises BadInput where TensorFlow is not installed."""
+    try:
+        import keras  # noqa: F401
+        import tensorflow  # noqa: F401
+    except ImportError as error:
+        raise BadInput(
+            f"this compares with the installed TensorFlow, and there is none ({error}). "
+            "Install jaxgd[parity], or hold jaxgd against a trace from elsewhere: jaxgd parity verify TRACE."
+        ) from error
+
+
+@contextmanager
+def cannot_compare() -> Iterator[None]:
+    """Shows what cannot be compared as a command's message; a defect keeps its traceback."""
+    from jaxgd.keras_files import KerasFileError
+    from jaxgd.parity.rows import NotComparableError
+    from jaxgd.parity.trace import TraceError
+
+    try:
+        yield
+    except (KerasFileError, NotComparableError, TraceError) as error:
+        raise BadInput(" ".join(str(error).split())) from error
+    except OSError as error:
+        raise BadInput(f"{error.filename or ''}: {error.strerror or error}") from error
+
+
+def read_rows(model_path: str, path: str | None, target: str | None, loss: str | None) -> Any:
+    """`x` and `y` of a table for a model, or None without a table.
+
+    Raises:
+      ValueError: a table or a model that cannot be read, or that do not fit together.
+    """
+    from jaxgd import data, keras_files, losses
+    from jaxgd.runs.plan import targets
+
+    model, _, training = keras_files.load(model_path)
+    if path is None:
+        return None
+    chosen = losses.get(loss or getattr(training, "loss", None) or "mean_squared_error")
+    task = _task(chosen.name)
+    outputs = model.output_shape[-1]
+    table = data.read(path)
+    if task == "regression" and outputs > 1:
+        numbers = np.stack([np.asarray(column, float) for column in table.columns], axis=1)
+        x, y = numbers[:, :-outputs], numbers[:, -outputs:]
+    else:
+        prepared = data.prepare(table, target, task)
+        x, y = prepared.x, targets(prepared.y, prepared.encoding, chosen)
+    if x.shape[1:] != model.input_shape:
+        raise ValueError(f"{path}: {x.shape[1]} features, but the model takes {list(model.input_shape)}.")
+    return {"x": x, "y": y}
+
+
+def _task(loss: str) -> str:
+    if "categorical" in loss:
+        return "multiclass"
+    return "binary" if "binary" in loss or "hinge" in loss else "regression"
+
+
+def show(output: Output, ladders: Iterable["Ladder"], as_json: bool, subject: str) -> int:
+    """Print ladders; the exit code that they mean."""
+    ladders = list(ladders)
+    for ladder in ladders:
+        _show_one(output, ladder)
+    passed = all(ladder.passed for ladder in ladders)
+    count = sum(rung.status == "passed" for ladder in ladders for rung in ladder.rungs)
+    output.line(f"{'Equal' if passed else 'NOT equal'}: {subject}, {count} rungs passed.")
+    if as_json:
+        output.json({"subject": subject, "passed": passed, "ladders": [_plain(each) for each in ladders]})
+    return DONE if passed else NO
+
+
+def _show_one(output: Output, ladder: "Ladder") -> None:
+    rows = []
+    for rung in ladder.rungs:
+        error = "" if rung.error is None else "bit-equal" if rung.bit_equal else f"{rung.error:.2g}"
+        rows.append((rung.name, _MARKS[rung.status], error, rung.message))
+    title = f"{ladder.name}, {ladder.dtype}, recorded by {ladder.framework}"
+    output.table(title, rows, header=("rung", "", "error", ""))
+
+
+def _plain(ladder: "Ladder") -> dict[str, Any]:
+    facts = asdict(ladder)
+    for rung in facts["rungs"]:
+        error = rung["error"]
+        rung["error"] = None if error is None or not np.isfinite(error) else float(error)
+        rung["bit_equal"] = bool(rung["bit_equal"])
+    return {**facts, "passed": ladder.passed, "rungs": list(facts["rungs"])}
+
+
+def check_out(out: str) -> Path:
+    """Raises BadInput before anything is computed."""
+    path = Path(out)
+    if path.suffix.lower() != ".npz" or path.is_dir() or not path.parent.is_dir():
+        raise BadInput(f"--out {out}: expected a name that ends in .npz, in a folder that exists.")
+    return path

@@ -1,0 +1,167 @@
+"""Does jaxgd train this very Keras model as TensorFlow does? The ladder, for a file or for a live model."""
+
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxgd import keras_files, losses
+from jaxgd.parity import keras_model_side as theirs
+from jaxgd.parity.ladder import Ladder, climb
+from jaxgd.parity.rows import NotComparableError, extent, make_rows, takes_short_batches
+from jaxgd.parity.rungs import skipped
+from jaxgd.parity.trace.recording import Recording
+
+DTYPES = ("float32", "float64")
+
+
+def compare_file(
+    path: str | os.PathLike[str],
+    data: Mapping[str, Any] | None = None,
+    *,
+    loss: Any = None,
+    optimizer: Any = None,
+    steps: int = 20,
+    batch_size: int = 32,
+    seed: int = 0,
+    dtypes: Sequence[str] = DTYPES,
+) -> list[Ladder]:
+    """The ladder for a `.keras` file: TensorFlow and jaxgd each read it and train on from what it holds.
+
+    Args:
+      path: the file.
+      data: `x`, `y` and, if wanted, `sample_weight`; None makes up rows that suit the loss.
+      loss, optimizer: anything that Keras's `compile` takes, instead of the file's; needed if it has none.
+      steps: updates; the same rows are met at least twice.
+      batch_size: rows a step.
+      seed: of the rows that are made up.
+      dtypes: of the runs, "float32" and "float64".
+
+    Returns: a ladder for each dtype.
+    Raises:
+      KerasFileError: a file that jaxgd cannot read.
+      NotComparableError: a model without a loss or in mixed precision, or a loss that Keras refuses.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        trial = _Trial(Path(folder), data, steps, batch_size, seed)
+        return [trial.from_file(path, dtype, loss, optimizer) for dtype in dtypes]
+
+
+def compare_live(
+    network: Any,
+    data: Mapping[str, Any] | None = None,
+    *,
+    loss: Any = None,
+    optimizer: Any = None,
+    steps: int = 20,
+    batch_size: int = 32,
+    seed: int = 0,
+    dtypes: Sequence[str] = DTYPES,
+) -> list[Ladder]:
+    """The ladder for a live Keras model, which is as it was afterwards; jaxgd reads what `save` writes of it.
+
+    Args: as `compare_file`; with `loss` or `optimizer` a copy of the model is compiled anew.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "live.keras")
+        network.save(path)
+        trial = _Trial(Path(folder), data, steps, batch_size, seed)
+        found = []
+        for dtype in dtypes:
+            own = loss is None and optimizer is None and network.dtype_policy.name == dtype
+            if own and getattr(network, "compiled", False):
+                with theirs.precision(dtype):
+                    found.append(trial.climb(network, path, dtype))
+            else:
+                found.append(trial.from_file(path, dtype, loss, optimizer))
+        return found
+
+
+def record_file(
+    path: str | os.PathLike[str],
+    data: Mapping[str, Any] | None = None,
+    *,
+    loss: Any = None,
+    optimizer: Any = None,
+    steps: int = 20,
+    batch_size: int = 32,
+    seed: int = 0,
+    dtype: str = "float32",
+) -> Recording:
+    """What TensorFlow computes for a `.keras` file, to be written as a trace. Arguments as `compare_file`."""
+    with tempfile.TemporaryDirectory() as folder, theirs.precision(dtype):
+        trial = _Trial(Path(folder), data, steps, batch_size, seed)
+        network, prepared = trial.prepared(path, dtype, loss, optimizer)
+        return trial.recorded(network, prepared, Path(path).stem)
+
+
+class _Trial:
+    """The settings that the runs of one model share."""
+
+    def __init__(
+        self, folder: Path, data: Mapping[str, Any] | None, steps: int, batch_size: int, seed: int
+    ) -> None:
+        self.folder, self.data = folder, data
+        self.steps, self.batch_size, self.seed = steps, batch_size, seed
+
+    def from_file(self, path: Any, dtype: str, loss: Any, optimizer: Any) -> Ladder:
+        """The ladder for a file; one that says so if Keras cannot run the model in float64."""
+        with theirs.precision(dtype):
+            network, prepared = self.prepared(path, dtype, loss, optimizer)
+            try:
+                return self.climb(network, prepared, Path(path).stem)
+            except theirs.CANNOT_RUN as error:
+                if dtype == "float32":
+                    raise
+                why = f"Keras cannot run this model in {dtype}: {str(error).splitlines()[0]}"
+                return Ladder(Path(path).stem, theirs.FRAMEWORK, dtype, (skipped("recording", why),))
+
+    def prepared(self, path: Any, dtype: str, loss: Any, optimizer: Any) -> tuple[Any, Path]:
+        """The Keras model in one dtype, compiled, and the file that describes it."""
+        if keras_files.load(path, training=False)[0].dtype not in DTYPES:
+            raise NotComparableError(
+                f"{path}: only models in float32 or float64 are compared, not mixed precision."
+            )
+        prepared = self.folder / f"{dtype}.keras"
+        theirs.write_with_dtype(path, prepared, dtype)
+        network = theirs.load(prepared)
+        if loss is not None or optimizer is not None:
+            self._compile(network, loss, optimizer)
+            network.save(prepared)
+        if not network.compiled or network.loss is None:
+            raise NotComparableError(f"{path}: the model was saved without a loss; say which (--loss).")
+        return network, prepared
+
+    @staticmethod
+    def _compile(network: Any, loss: Any, optimizer: Any) -> None:
+        try:
+            theirs.compile_anew(network, loss, optimizer)
+        except theirs.CANNOT_RUN as error:
+            raise NotComparableError(f"Keras refuses this loss or optimizer: {error}") from error
+
+    def climb(self, network: Any, path: Path, name: str) -> Ladder:
+        """TensorFlow runs, jaxgd reads the file and is held against it."""
+        recording = self.recorded(network, path, name)
+        _, params, training = keras_files.load(path)
+        return climb(recording, loaded=params, loaded_state=None if training is None else training.opt_state)
+
+    def recorded(self, network: Any, path: Path, name: str) -> Recording:
+        model, _, training = keras_files.load(path)
+        loss = self._loss(training)
+        batch_size = min(self.batch_size, self._num_rows())
+        data = self.data or make_rows(model, loss, self._num_rows(), self.seed)
+        short = takes_short_batches(model, loss, np.asarray(data["y"]))
+        run = extent(len(data["x"]), self.steps, batch_size, short)
+        rows = {key: np.asarray(array)[: run.rows] for key, array in data.items()}
+        return theirs.record(network, path, rows, batch_size=batch_size, epochs=run.epochs, name=name)
+
+    def _num_rows(self) -> int:
+        return len(self.data["x"]) if self.data is not None else max(1, self.steps // 2) * self.batch_size
+
+    def _loss(self, training: Any) -> losses.Loss:
+        if training is None or training.loss is None:
+            raise NotComparableError("the model was saved without a loss.")
+        return losses.get(training.loss)
