@@ -4,10 +4,14 @@ from collections.abc import Iterator
 
 from jaxgd.parity.case import Case, Family
 from jaxgd.parity.catalogue.activation import ACTIVATION
+from jaxgd.parity.catalogue.initializer import INITIALIZER
 from jaxgd.parity.catalogue.loss import LOSS
 from jaxgd.parity.catalogue.optimizer import OPTIMIZER
+from jaxgd.parity.catalogue.penalty import PENALTY
+from jaxgd.parity.catalogue.schedule import SCHEDULE
 
-FAMILIES: dict[str, Family] = {family.name: family for family in (ACTIVATION, LOSS, OPTIMIZER)}
+_FAMILIES = (ACTIVATION, LOSS, INITIALIZER, PENALTY, SCHEDULE, OPTIMIZER)
+FAMILIES: dict[str, Family] = {family.name: family for family in _FAMILIES}
 
 
 def cases() -> Iterator[Case]:

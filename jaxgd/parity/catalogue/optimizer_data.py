@@ -8,7 +8,7 @@ import numpy as np
 from jaxgd.parity.case import Case
 from jaxgd.schedules import cosine_decay, exponential_decay
 
-SHAPES = {"h/kernel": (5, 7), "h/bias": (7,), "out/kernel": (7, 3), "out/bias": (3,)}
+SHAPES = {"h/kernel": (5, 7), "h/bias": (7,), "out/kernel": (7, 3)}
 STEPS, LONG = 20, 200
 REGIMES = ("normal", "scale 1e-3", "scale 1e-6", "zero rows")
 schedules = SimpleNamespace(ExponentialDecay=exponential_decay, CosineDecay=cosine_decay)
@@ -63,7 +63,7 @@ COMMON: dict[str, dict[str, Any]] = {
     "accumulation": {"gradient_accumulation_steps": 3},
     "schedule": {"schedule": _DECAY},
     "schedule and accumulation": {"schedule": _DECAY, "gradient_accumulation_steps": 3},
-    "schedule and decay": {"schedule": ("CosineDecay", 0.05, 15), "weight_decay": 0.02},
+    "schedule and decay": {"schedule": ("CosineDecay", 0.05, 40), "weight_decay": 0.02},
     "loss scale": {"loss_scale_factor": 3.0},
     "all": {
         "schedule": _DECAY,
@@ -100,7 +100,7 @@ def make(
         grads["h/kernel"][:, 2] = 0.0
         grads["out/kernel"][: num_steps // 2] = 0.0
     if regime == "zero rows":
-        grads["out/bias"][:] = 0.0
+        grads["h/bias"][:] = 0.0
     if regime == "not finite":
         grads["h/kernel"][[2, 9], 1, 1] = np.inf, np.nan
     return params, grads
