@@ -106,14 +106,19 @@ def test_keras_goes_on_bit_for_bit_from_what_jaxgd_writes(tmp_path, name):
     assert _same_variables(copy.optimizer.variables, original.optimizer.variables)
 
 
-@pytest.mark.parametrize("name", ["nesterov", "rmsprop", "adam", "amsgrad", "decayed", "nadam", "lion"])
+# Norms, matrix products and powers of the two libraries differ in their last bits; the rest is bit-equal.
+ROUNDED = ("momentum", "adamw", "adafactor", "ftrl", "lamb", "muon")
+
+
+@pytest.mark.parametrize("name", KERAS_OPTIMIZERS)
 def test_optimizer_of_keras_goes_on_in_jaxgd(tmp_path, name):
-    """20 further updates with equal gradients: equal bits."""
+    """20 further updates with equal gradients: every slot went where it belongs."""
     original = _keras_model(KERAS_OPTIMIZERS[name]())
     _train(original, 3)
     original.save(tmp_path / "keras.keras")
     model, params, training = load(tmp_path / "keras.keras")
     state, moving = training.opt_state, trainable_part(model, params)
+    start = _flat(model, moving)
     source = np.random.default_rng(1)
     apply = jax.jit(training.optimizer.rule.apply)
     for _ in range(20):
@@ -121,14 +126,10 @@ def test_optimizer_of_keras_goes_on_in_jaxgd(tmp_path, name):
         original.optimizer.apply(drawn, original.trainable_variables)
         moving, state = apply(_tree(model, moving, drawn), state, moving, None)
         moving = model.constrain(moving)
-    leaves = _flat(model, moving)
-    gaps = [
-        float(np.abs(one - other.numpy()).max())
-        for one, other in zip(leaves, original.trainable_variables, strict=True)
-    ]
-    # The constraint's norms are sums, which the two add up in different orders: one rounding a step.
-    assert gaps[0] == gaps[1] == 0.0, gaps
-    assert max(gaps) <= 1e-6, gaps
+    for one, other, before in zip(_flat(model, moving), original.trainable_variables, start, strict=True):
+        travelled = np.abs(other.numpy() - before).max()
+        assert travelled > 0
+        assert np.abs(one - other.numpy()).max() <= (1e-5 * travelled if name in ROUNDED else 0.0)
     assert int(state.count) == 23
 
 
