@@ -51,10 +51,9 @@ class BatchNormalization(Layer):
         check_real("epsilon", self.epsilon, 0.0)
 
     def init(self, sources: Mapping[str, Any], input_shape: Shape, dtype: Any) -> dict[str, Array]:
-        ones, zeros = jnp.ones(input_shape[-1], dtype), jnp.zeros(input_shape[-1], dtype)
-        leaves = {"gamma": ones} if self.scale else {}
-        leaves |= {"beta": zeros} if self.center else {}
-        return leaves | {"moving_mean": zeros, "moving_variance": ones}
+        names = (*(["gamma"] * self.scale), *(["beta"] * self.center), "moving_mean", "moving_variance")
+        makes = {"gamma": jnp.ones, "beta": jnp.zeros, "moving_mean": jnp.zeros, "moving_variance": jnp.ones}
+        return {name: makes[name](input_shape[-1], dtype) for name in names}  # no two share a buffer
 
     def _uses_batch(self, context: Context) -> bool:
         return context.training and self.trainable

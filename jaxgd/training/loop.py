@@ -1,7 +1,6 @@
 """`train`: any step over a schedule of rows, as one compiled program."""
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 import jax
@@ -37,10 +36,11 @@ def train(step: Step, state: TrainState, data: PyTree, schedule: Any) -> tuple[T
         padded = _check_schedule(schedule, num_rows)
     if padded and not isinstance(data, Mapping):
         raise ValueError("schedule: -1 needs data to be a mapping, so that the batch can hold a row_mask.")
-    return _run(step, padded, state, data, jnp.asarray(schedule, jnp.int32))
+    traced = any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(state))
+    run = _run if traced else _run_donating  # a transformation owns its buffers: there is nothing to donate
+    return run(step, padded, state, data, jnp.asarray(schedule, jnp.int32))
 
 
-@partial(jax.jit, static_argnums=(0, 1), donate_argnums=(2,))
 def _run(
     step: Step, padded: bool, state: TrainState, data: PyTree, schedule: Array
 ) -> tuple[TrainState, dict[str, Any]]:
@@ -52,6 +52,9 @@ def _run(
         return state, {"loss": loss} if record is None else {"loss": loss, "aux": record}
 
     return jax.lax.scan(body, state, schedule)
+
+
+_run_donating = jax.jit(_run, static_argnums=(0, 1), donate_argnums=(2,))
 
 
 def _common_length(data: PyTree) -> int:
