@@ -1,6 +1,7 @@
 """jaxgd's side of a recording: the same quantities, computed from the recorded weights, rows and seeds."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -19,6 +20,8 @@ from jaxgd.training import TrainState, make_objective, make_step
 from jaxgd.training.batching import take
 from jaxgd.training.inputs import check_targets
 
+ROUNDING = {"float64": 1e-12, "float32": 2e-6}
+"""Relative error allowed of one step."""
 _DYNAMIC_SCALE = "shared/dynamic_scale"
 
 
@@ -148,16 +151,38 @@ class Replay:
         }
 
     @cached_property
-    def trajectory(self) -> dict[str, Any]:
-        """Parameters [steps, ...] and losses of a run of its own from the recorded start."""
-        step = make_step(self.objective, self.setup.optimizer)
+    def noise(self) -> tuple[str, ...]:
+        """Trained leaves whose recorded gradients are all within rounding of zero, such as a bias before a
+        BatchNormalization. An optimizer that divides by the gradient's size moves them by that rounding, so
+        their path is no two programs' the same, and nothing else depends on it.
+        """
+        sizes = {path: float(np.abs(grad).max(initial=0.0))
+                 for path, grad in flat(self.recording.tree("grads")).items()}  # fmt: skip
+        largest = max(sizes.values())
+        return tuple(path for path, size in sizes.items() if size <= ROUNDING[self.recording.dtype] * largest)
 
-        def body(state: TrainState, rows: Array) -> tuple[TrainState, Any]:
+    @cached_property
+    def trajectory(self) -> dict[str, Any]:
+        """Parameters [steps, ...] and losses of a run of its own from the recorded start, and what `fit` returns.
+
+        Leaves in `noise` are set to their recorded values after each step.
+        """
+        step = make_step(self.objective, self.setup.optimizer)
+        recorded = {
+            path: jnp.asarray(self.recording.arrays[f"params/{path}"][1:], self.wide) for path in self.noise
+        }
+
+        def body(state: TrainState, inputs: Any) -> tuple[TrainState, Any]:
+            rows, pinned = inputs
             state, loss, _ = step(state, self.batch(self.data, rows))
+            state = replace(state, params=_pinned(state.params, pinned))
             return state, {"params": state.params, "losses": loss}
 
-        _, found = jax.jit(lambda state, rows: jax.lax.scan(body, state, rows))(self.state(), self.schedule)
-        return {"params": flat(found["params"]), "losses": np.asarray(found["losses"])}
+        program = jax.jit(lambda state, inputs: jax.lax.scan(body, state, inputs))
+        last, found = program(self.state(), (self.schedule, recorded))
+        moving, fixed = partition(last.params, self.model.trainable(last.params))
+        final = merge(self.setup.optimizer.rule.finalize(moving, last.opt_state), fixed)
+        return {"params": flat(found["params"]), "losses": np.asarray(found["losses"]), "final": flat(final)}
 
     def state(self) -> TrainState:
         """The state before the first recorded step."""
@@ -228,9 +253,9 @@ class Truth:
 
     @cached_property
     def fit(self) -> dict[str, np.ndarray]:
-        """Parameters after `fit`."""
+        """Parameters after `fit`, which takes the same steps."""
         with jax.enable_x64(True):
-            return flat(self._replay.fit().params)
+            return self._replay.trajectory["final"]
 
     @cached_property
     def _replay(self) -> Replay:
@@ -239,3 +264,11 @@ class Truth:
 
 def _at(stacked: PyTree, step: Any) -> PyTree:
     return jax.tree.map(lambda array: array[step], stacked)
+
+
+def _pinned(params: Params, values: Mapping[str, Array]) -> Params:
+    """The parameters with the given leaves, by path, in place of their own."""
+    for path, value in values.items():
+        layer, leaf = path.split("/")
+        params = {**params, layer: {**params[layer], leaf: value}}
+    return params
