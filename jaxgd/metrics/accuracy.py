@@ -1,7 +1,9 @@
 """Accuracies: equality, a threshold, the largest score, the k largest."""
 
 import jax.numpy as jnp
+import numpy as np
 
+from jaxgd._checks import is_traced_or_array
 from jaxgd._types import Array, Scalar
 from jaxgd.losses._align import match_rank, shape_error
 from jaxgd.metrics._mean import mean_of
@@ -29,7 +31,8 @@ def _equal(y_true: Array, y_pred: Array) -> Array:
 
 def _binary(y_true: Array, y_pred: Array, threshold: Scalar = 0.5) -> Array:
     y_true, y_pred = _aligned(y_true, y_pred)
-    return (y_true == (y_pred > threshold)).astype(y_pred.dtype)
+    limit = threshold if is_traced_or_array(threshold) else np.float32(threshold)  # as Keras holds it
+    return (y_true == (y_pred > jnp.asarray(limit, y_pred.dtype))).astype(y_pred.dtype)
 
 
 def _categorical(y_true: Array, y_pred: Array) -> Array:
