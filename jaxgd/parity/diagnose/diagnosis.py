@@ -5,16 +5,17 @@ from typing import Any
 
 import numpy as np
 
-from jaxgd.parity.diagnose.finding import Finding, make_finding
+from jaxgd.parity.diagnose.finding import Finding, make_finding, relative_residual
 from jaxgd.parity.diagnose.model import CLIPPINGS, Model, to_unknown
 from jaxgd.parity.diagnose.rates import with_schedule
 from jaxgd.parity.diagnose.rules import RULES, UpdateRule
-from jaxgd.parity.diagnose.search import Attempt, Views, clipping_guesses, explained, polish
+from jaxgd.parity.diagnose.search import Attempt, Views, clipping_guesses, explained, polish, simplified
 from jaxgd.parity.diagnose.signs import signed
 from jaxgd.parity.diagnose.trace import Run
 
 _FLOAT32_CONSTANTS = 2e-5
-_EQUAL = 1.05
+_NEAR = 1e-3
+_EQUAL, _SLACK = 1.05, 0.1
 
 
 @dataclass(frozen=True)
@@ -69,32 +70,35 @@ def diagnose(run: Run) -> Diagnosis:
     >>> found.name, round(found.numbers["learning_rate"].value, 6)
     ('sgd', 0.25)
     """
-    allowances = (0.0, _FLOAT32_CONSTANTS) if run.dtype == np.float64 else (0.0,)
-    diagnosis = Diagnosis((), None)
-    for constants in allowances:
-        views = Views(run, constants)
-        fits, missed = _search(views)
-        if fits:
-            return Diagnosis(tuple(make_finding(views, attempt) for attempt in _ranked(fits)), None, constants)
-        nearest = min(missed, key=lambda attempt: attempt.rms, default=None)
-        diagnosis = Diagnosis((), nearest and make_finding(views, nearest), constants)
-    return diagnosis
-
-
-def _search(views: Views) -> tuple[list[Attempt], list[Attempt]]:
-    """What explains the run, schedule included, and what came near: plain rules first, then variations."""
-    missed: list[Attempt] = []
+    views = Views(run, 0.0)
+    nearest: list[Finding] = []
     signs = signed(views)
     for models in _stages(views):
-        fits, others = explained(views, models)
-        fits, signs = [*signs, *fits], []
-        scheduled = [(attempt, with_schedule(views, attempt)) for attempt in fits for attempt in _restarts(views, attempt)]
-        complete = [found for _, found in scheduled if found is not None]
-        if complete:
-            return complete, missed
-        missed.extend(others)
-        missed.extend(attempt for attempt, _ in scheduled)
-    return [], missed
+        fits, missed = explained(views, models)
+        views_of_fits = views
+        scheduled = _scheduled(views, [*signs, *fits])
+        if not scheduled and run.dtype == np.float64:
+            views_of_fits = Views(run, _FLOAT32_CONSTANTS)
+            scheduled = _scheduled(views_of_fits, _nearly(views, views_of_fits, missed))
+        if scheduled:
+            findings = tuple(make_finding(views_of_fits, attempt) for attempt in _ranked(scheduled))
+            return Diagnosis(findings, None, views_of_fits.constants)
+        nearest.extend(make_finding(views, attempt) for attempt in [*signs, *fits, *missed[:1]])
+        signs = []
+    return Diagnosis((), min(nearest, key=lambda finding: finding.relative, default=None))
+
+
+def _scheduled(views: Views, fits: list[Attempt]) -> list[Attempt]:
+    """The fits with schedules, where there are such."""
+    found = [with_schedule(views, start) for attempt in fits for start in _restarts(views, attempt)]
+    return [attempt for attempt in found if attempt is not None]
+
+
+def _nearly(strict: Views, loose: Views, missed: list[Attempt]) -> list[Attempt]:
+    """What fits once constants rounded to float32 are forgiven."""
+    near = [attempt for attempt in missed if relative_residual(strict, attempt) <= _NEAR]
+    again = [simplified(loose, polish(loose, attempt)) for attempt in near]
+    return [attempt for attempt in again if attempt.is_fit]
 
 
 def _stages(views: Views):
@@ -123,12 +127,14 @@ def _restarts(views: Views, attempt: Attempt) -> list[Attempt]:
         return [attempt]
     guesses = clipping_guesses(views.of(attempt.model.rule), clipping)
     parameter = attempt.model.parameters[place]
-    others = [np.where(np.arange(len(attempt.x)) == place, to_unknown(parameter, g), attempt.x) for g in guesses]
+    others = [
+        np.where(np.arange(len(attempt.x)) == place, to_unknown(parameter, g), attempt.x) for g in guesses
+    ]
     return [attempt, *(replace(attempt, x=x) for x in others)]
 
 
 def _ranked(fits: list[Attempt]) -> list[Attempt]:
     """Those that fit as well as the best, fewer numbers first, then the smaller residual."""
     least = min(attempt.rms for attempt in fits)
-    equal = [attempt for attempt in fits if attempt.rms <= _EQUAL * least + 0.01]
+    equal = [attempt for attempt in fits if attempt.rms <= _EQUAL * least + _SLACK]
     return sorted(equal, key=lambda attempt: (len(attempt.x), round(attempt.rms, 2)))

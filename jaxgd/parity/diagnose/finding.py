@@ -107,7 +107,7 @@ def make_finding(views: Views, attempt: Attempt) -> Finding:
         clipping=model.clipping or "",
         numbers=numbers,
         residual=attempt.rms,
-        relative=_relative(views, attempt),
+        relative=relative_residual(views, attempt),
     )
 
 
@@ -123,7 +123,7 @@ def _number(parameter: Parameter, unknown: float, spread: float) -> Number:
         return Number(float(to_value(parameter, unknown)), min(ends), max(ends))
 
 
-def _relative(views: Views, attempt: Attempt) -> float:
+def relative_residual(views: Views, attempt: Attempt) -> float:
     """Root mean square of what is unexplained over that of the changes."""
     problem = views.of(attempt.model.rule)
     weights = np.ones_like(problem.changes)

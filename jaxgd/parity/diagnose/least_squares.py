@@ -7,6 +7,8 @@ import numpy as np
 
 _UNUSABLE = 1e8
 _LARGEST_STEP = 2.0
+_BLIND = 1e-10
+_INVOLVED = 1e-3
 
 Residuals = Callable[[np.ndarray], np.ndarray]
 """[points, unknowns] -> [points, residuals]."""
@@ -63,7 +65,9 @@ def _finite(values: np.ndarray) -> np.ndarray:
     return np.nan_to_num(np.clip(values, -_UNUSABLE, _UNUSABLE), nan=_UNUSABLE)
 
 
-def _jacobian(residuals: Residuals, x: np.ndarray, current: np.ndarray, upper: np.ndarray, increments: np.ndarray):
+def _jacobian(
+    residuals: Residuals, x: np.ndarray, current: np.ndarray, upper: np.ndarray, increments: np.ndarray
+):
     """[starts, unknowns, residuals], all points in one call."""
     starts, unknowns = x.shape
     signed = np.where(x + increments > upper, -increments, increments)
@@ -83,13 +87,14 @@ def _step(normal: np.ndarray, slope: np.ndarray, damping: np.ndarray) -> np.ndar
 
 
 def standard_errors(normal: np.ndarray, rms: float) -> np.ndarray:
-    """[unknowns]: errors of the solution, infinite where the data say nothing."""
+    """[unknowns]: errors of the solution, infinite where the data say nothing, alone or of a combination."""
     scale = np.sqrt(np.diag(normal))
     seen = scale > 0
     errors = np.full(len(normal), np.inf)
     if np.any(seen):
-        scaled = normal[np.ix_(seen, seen)] / np.outer(scale[seen], scale[seen])
-        inverse = np.linalg.pinv(scaled, rcond=1e-13, hermitian=True)
-        spread = np.sqrt(np.maximum(np.diag(inverse), 0))
-        errors[seen] = max(rms, 0.3) * np.maximum(spread, 1) / scale[seen]
+        values, vectors = np.linalg.eigh(normal[np.ix_(seen, seen)] / np.outer(scale[seen], scale[seen]))
+        blind = values < _BLIND * values.max()
+        spread = np.sqrt((vectors[:, ~blind] ** 2 / values[~blind]).sum(axis=1))
+        spread[(np.abs(vectors[:, blind]) > _INVOLVED).any(axis=1)] = np.inf
+        errors[seen] = max(rms, 0.3) * spread / scale[seen]
     return errors

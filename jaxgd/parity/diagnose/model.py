@@ -18,7 +18,10 @@ _BOUNDS = {
     "non-negative": (0.0, np.inf),
 }
 _INCREMENTS = {"share": 1e-6, "positive": 1e-6, "signed": 1e-7, "non-negative": 1e-7}
-_DECAY, _VECTOR_DECAY = Parameter("weight_decay", "signed", (0.0,)), Parameter("vector_decay", "signed", (0.0,))
+_DECAY, _VECTOR_DECAY = (
+    Parameter("weight_decay", "signed", (0.0,)),
+    Parameter("vector_decay", "signed", (0.0,)),
+)
 _DECAYS = {"none": (), "all": (_DECAY,), "matrices": (_DECAY,), "each": (_DECAY, _VECTOR_DECAY)}
 
 

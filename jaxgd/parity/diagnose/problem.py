@@ -59,7 +59,9 @@ class Problem:
     @property
     def matrix_mask(self) -> np.ndarray:
         """[elements]: 1 in leaves of rank 2 and above, 0 in vectors."""
-        return np.concatenate([np.full(leaf.stop - leaf.start, float(leaf.rank >= 2)) for leaf in self.leaves])
+        return np.concatenate(
+            [np.full(leaf.stop - leaf.start, float(leaf.rank >= 2)) for leaf in self.leaves]
+        )
 
     @property
     def leaf_index(self) -> np.ndarray:
@@ -113,7 +115,9 @@ def _finish(run: Run, names: list, leaves: tuple, values: np.ndarray, grads: np.
     sizes = np.abs(changes).max(axis=0)
     spacing = np.spacing(np.maximum(np.abs(values[1:]), np.abs(values[:-1])).astype(run.dtype))
     arithmetic = _ARITHMETIC * np.finfo(run.dtype).eps / 2 + constants
-    norms = {name: np.linalg.norm(g.reshape(run.steps, -1).astype(float), axis=1) for name, g in run.grads.items()}
+    norms = {
+        name: np.linalg.norm(g.reshape(run.steps, -1).astype(float), axis=1) for name, g in run.grads.items()
+    }
     return Problem(
         values=exact[:-1],
         changes=changes,

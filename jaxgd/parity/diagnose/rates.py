@@ -42,7 +42,9 @@ def free_rates(views: Views, attempt: Attempt) -> tuple[np.ndarray, np.ndarray]:
 
 def _in_order(free: Model, model: Model, x: np.ndarray) -> np.ndarray:
     """Columns named as `free`'s unknowns, then the schedule's, in the order of `model`'s."""
-    names = [*free.names, *(parameter.name for parameter in model.schedule.parameters)] if model.schedule else []
+    names = (
+        [*free.names, *(parameter.name for parameter in model.schedule.parameters)] if model.schedule else []
+    )
     return x[:, [names.index(name) for name in model.names]]
 
 

@@ -85,7 +85,11 @@ class Linear(Schedule):
     """From learning_rate to end_learning_rate over decay_steps, then constant."""
 
     name = "linear decay"
-    parameters = (RATE, Parameter("decay_steps", "positive", ()), Parameter("end_learning_rate", "non-negative", ()))
+    parameters = (
+        RATE,
+        Parameter("decay_steps", "positive", ()),
+        Parameter("end_learning_rate", "non-negative", ()),
+    )
 
     @staticmethod
     def rates(times: np.ndarray, n: Numbers) -> np.ndarray:
@@ -95,7 +99,11 @@ class Linear(Schedule):
     @staticmethod
     def guesses(rates: np.ndarray) -> Iterable[tuple[float, ...]]:
         for steps in (0.3, 0.6, 1, 1.5, 3):
-            yield float(_positive(rates)[0]), steps * len(rates), float(max(rates[-1], 0)) if steps <= 1 else 0.0
+            yield (
+                float(_positive(rates)[0]),
+                steps * len(rates),
+                float(max(rates[-1], 0)) if steps <= 1 else 0.0,
+            )
 
 
 class LinearToZero(Linear):

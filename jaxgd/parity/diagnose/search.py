@@ -17,6 +17,7 @@ LIMIT = 3.0
 """Root mean square, in units of the noise, above which a rule does not explain a run."""
 _SOFTNESS = 1e-3
 _QUICK_STEPS = 32
+_LONGER, _POLISHED = 16, 10
 
 
 @dataclass(frozen=True)
@@ -55,12 +56,16 @@ class Views:
     @cached_property
     def _problems(self) -> dict[tuple[bool, bool], Problem]:
         quick = make_problem(self.run, 56, constants=self.constants).first(_QUICK_STEPS)
-        quick_leaves = make_problem(self.run, 400, whole_leaves=True, constants=self.constants).first(_QUICK_STEPS)
+        quick_leaves = make_problem(self.run, 400, whole_leaves=True, constants=self.constants).first(
+            _QUICK_STEPS
+        )
         return {
             (True, False): quick,
             (True, True): quick_leaves,
             (False, False): make_problem(self.run, 200, constants=self.constants).first(200),
-            (False, True): make_problem(self.run, 1500, whole_leaves=True, constants=self.constants).first(100),
+            (False, True): make_problem(self.run, 1500, whole_leaves=True, constants=self.constants).first(
+                100
+            ),
         }
 
     def of(self, rule: type[UpdateRule], quick: bool = False) -> Problem:
@@ -105,17 +110,31 @@ def starts(views: Views, model: Model) -> np.ndarray:
 
 def clipping_guesses(problem: Problem, clipping: str) -> list[float]:
     """Limits at which some of what is limited is clipped."""
-    sizes = {"clipvalue": np.abs(problem.grads), "clipnorm": problem.norms, "global_clipnorm": problem.total_norm}
+    sizes = {
+        "clipvalue": np.abs(problem.grads),
+        "clipnorm": problem.norms,
+        "global_clipnorm": problem.total_norm,
+    }
     found = np.quantile(sizes[clipping], (0.3, 0.75, 0.95))
     return [float(max(limit, 1e-30)) for limit in found]
 
 
-def screen(views: Views, model: Model, iterations: int, kept: int = 3) -> Attempt:
-    """A few steps from the best guesses, on few elements."""
+def screened(views: Views, models: Iterable[Model]) -> list[Attempt]:
+    """The likeliest models on few elements, best first: many for a few steps, then fewer for more."""
+    found = sorted((_first_steps(views, model) for model in models), key=lambda attempt: attempt.rms)
+    longer = [_quick(views, attempt.model, attempt.x[None], 12) for attempt in found[:_LONGER]]
+    return sorted(longer, key=lambda attempt: attempt.rms)
+
+
+def _first_steps(views: Views, model: Model) -> Attempt:
+    """A few iterations from the best guesses."""
     guesses = starts(views, model)
     first = fit(views, model, guesses, 0, quick=True)
-    chosen = guesses[np.argsort(first.rms)[:kept]]
-    return best(model, fit(views, model, chosen, iterations, quick=True))
+    return _quick(views, model, guesses[np.argsort(first.rms)[:3]], 4)
+
+
+def _quick(views: Views, model: Model, x: np.ndarray, iterations: int) -> Attempt:
+    return best(model, fit(views, model, x, iterations, quick=True))
 
 
 def polish(views: Views, attempt: Attempt, iterations: int = 40) -> Attempt:
@@ -123,11 +142,10 @@ def polish(views: Views, attempt: Attempt, iterations: int = 40) -> Attempt:
     return best(attempt.model, fit(views, attempt.model, attempt.x[None], iterations))
 
 
-def explained(views: Views, models: Iterable[Model], most: int = 10) -> tuple[list[Attempt], list[Attempt]]:
+def explained(views: Views, models: Iterable[Model]) -> tuple[list[Attempt], list[Attempt]]:
     """Those of the models that explain the run with free rates, and the best of the others."""
-    screened = sorted((screen(views, model, 12) for model in models), key=lambda attempt: attempt.rms)
-    nearest = screened[0].rms
-    hopeful = [a for a in screened[:most] if a.rms <= max(30 * nearest, 1.0)]
+    likely = screened(views, models)
+    hopeful = [a for a in likely[:_POLISHED] if a.rms <= max(30 * likely[0].rms, 1.0)]
     polished = [simplified(views, polish(views, attempt)) for attempt in hopeful]
     return [a for a in polished if a.is_fit], [a for a in polished if not a.is_fit]
 

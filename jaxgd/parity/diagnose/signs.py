@@ -7,8 +7,9 @@ from jaxgd.parity.diagnose.problem import Problem
 from jaxgd.parity.diagnose.rules import Lion, RecordedSigns, SignDescent
 from jaxgd.parity.diagnose.search import Attempt, Views, best, fit, polish, simplified, starts
 
-_ROUNDS = 16
-_POINTS = 64
+_ROUNDS = 28
+_POINTS = 128
+_SHRINKING = 0.75
 _UNDECIDED = 1e-5
 _LOWEST, _HIGHEST = -9.0, -0.01
 
@@ -45,7 +46,7 @@ def _lion(views: Views, family: Attempt) -> Attempt | None:
         allowed.extend(points[wrong == 0])
         if wrong.min() < least:
             least, centre = wrong.min(), points[int(np.argmin(wrong))]
-        spread = spread * 0.65
+        spread = spread * _SHRINKING
     if not allowed:
         return None
     return _attempt(views, family, np.array(allowed))

@@ -78,7 +78,9 @@ def read_run(path: str | Path) -> Run:
     arrays = _arrays(path)
     params, grads = _below(arrays, "params/"), _below(arrays, "grads/")
     if not params or not grads:
-        raise ValueError(f"{path}: expected arrays named params/NAME and grads/NAME, got {sorted(arrays)[:8]}.")
+        raise ValueError(
+            f"{path}: expected arrays named params/NAME and grads/NAME, got {sorted(arrays)[:8]}."
+        )
     return Run(params, grads)
 
 

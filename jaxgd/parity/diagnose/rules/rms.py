@@ -84,7 +84,9 @@ def _rmsprop_variants() -> tuple[type[UpdateRule], ...]:
                 epsilon = EPSILON_INSIDE if inside else EPSILON
                 parameters = (RHO, epsilon, MOMENTUM) if momentum else (RHO, epsilon)
                 fields = {"name": name, "form": form, "parameters": parameters}
-                variants.append(type("RMSpropVariant", (base,), {**fields, "inside": inside, "centered": centered}))
+                variants.append(
+                    type("RMSpropVariant", (base,), {**fields, "inside": inside, "centered": centered})
+                )
     return tuple(variants)
 
 
