@@ -118,7 +118,7 @@ class Layer:
 
     def __repr__(self) -> str:
         shown = [f for f in dataclasses.fields(self) if f.init and f.repr]
-        shown.sort(key=lambda f: f.kw_only)  # those without a keyword come first
+        shown.sort(key=lambda f: bool(f.kw_only))  # those without a keyword come first
         parts = [_shown_field(self, f) for f in shown]
         return f"{self.kind}({', '.join(part for part in parts if part)})"
 

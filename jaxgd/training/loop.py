@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
+from jax.core import Tracer
 
 from jaxgd._types import Array, PyTree
 from jaxgd.training.batching import take
@@ -36,7 +37,7 @@ def train(step: Step, state: TrainState, data: PyTree, schedule: Any) -> tuple[T
         padded = _check_schedule(schedule, num_rows)
     if padded and not isinstance(data, Mapping):
         raise ValueError("schedule: -1 needs data to be a mapping, so that the batch can hold a row_mask.")
-    traced = any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(state))
+    traced = any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(state))
     run = _run if traced else _run_donating  # a transformation owns its buffers: there is nothing to donate
     return run(step, padded, state, data, jnp.asarray(schedule, jnp.int32))
 
