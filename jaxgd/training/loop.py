@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
-from jax.core import Tracer
 
 from jaxgd._types import Array, PyTree
 from jaxgd.training.batching import take
