@@ -13,6 +13,8 @@ from jaxgd.parity.comparator import Tolerance, compare, leaves
 
 FLOAT64, FLOAT32 = 1e-12, 2e-6
 """The demands: relative to the largest reference value; see `docs/parity.md`."""
+TRAJECTORY = "trajectory"
+"""The result that holds {path: [checkpoints, ...]} and is drawn as a curve."""
 TIMES_KERAS = 2.0
 """In float32, jaxgd may be this much farther from the float64 truth than TensorFlow is."""
 
@@ -45,6 +47,14 @@ def expected_of(family: Family, case: Case, inputs: Any) -> Results:
         return side.expected(case, inputs)
 
 
+def inputs_of(family: Family, case: Case) -> Any:
+    """The case's numbers."""
+    import jax
+
+    with jax.enable_x64(case.dtype == "float64"):
+        return family.inputs(case)
+
+
 def got_of(family: Family, case: Case, inputs: Any) -> Results:
     """What jaxgd computes."""
     import jax
@@ -54,10 +64,8 @@ def got_of(family: Family, case: Case, inputs: Any) -> Results:
 
 
 def _judge(family: Family, case: Case, truths: bool) -> Outcome:
-    inputs = family.inputs(case)
-    expected = dict(expected_of(family, case, inputs))
-    got = dict(got_of(family, case, inputs))
-    curve = {"jaxgd": tuple(got.pop("curve", ())), "keras": tuple(expected.pop("curve", ()))}
+    inputs = inputs_of(family, case)
+    expected, got = expected_of(family, case, inputs), got_of(family, case, inputs)
     tolerance = family.tolerance(case)
     found = compare(expected, got, tolerance)
     outcome = Outcome(
@@ -69,14 +77,16 @@ def _judge(family: Family, case: Case, truths: bool) -> Outcome:
         tolerance.bit_equal,
         "" if found.passed else str(found),
         plain=_plain_distance(family, case, inputs, expected),
-        curve=curve if curve["keras"] else {},
     )
     known = known_differences.find(case)
     if known is not None:
         message = known.verdict(found.norm_error)
         return replace(outcome, passed=not message, message=message, known=known.id)
-    if not found.passed and truths and case.dtype == "float32" and not tolerance.bit_equal:
+    wants_truth = not found.passed or TRAJECTORY in expected
+    if wants_truth and truths and case.dtype == "float32" and not tolerance.bit_equal:
         outcome = _against_truth(family, outcome, expected, got)
+    elif TRAJECTORY in expected:
+        outcome = replace(outcome, curve={"jaxgd from Keras": _curve(expected, got)})
     empty = family.gate(case, expected)
     return replace(outcome, passed=False, message=f"proves nothing: {empty}") if empty else outcome
 
@@ -84,14 +94,27 @@ def _judge(family: Family, case: Case, truths: bool) -> Outcome:
 def _against_truth(family: Family, outcome: Outcome, expected: Results, got: Results) -> Outcome:
     """A float32 case by its distance from float64, beside TensorFlow's own."""
     exact = outcome.case.in_float64()
-    truth = dict(expected_of(family, exact, family.inputs(exact)))
-    truth.pop("curve", None)
+    truth = expected_of(family, exact, inputs_of(family, exact))
     distances = {"jaxgd": _distance(truth, got), "keras": _distance(truth, expected)}
+    if TRAJECTORY in truth:
+        curve = {"jaxgd": _curve(truth, got), "TensorFlow": _curve(truth, expected)}
+        outcome = replace(outcome, curve=curve)
     near = np.isfinite(distances["jaxgd"]) and distances["jaxgd"] <= TIMES_KERAS * distances["keras"]
     if near:
         return replace(outcome, passed=True, message="", truth=distances)
     words = f"; from float64: jaxgd {distances['jaxgd']:.3g}, TensorFlow {distances['keras']:.3g}"
     return replace(outcome, message=outcome.message + words, truth=distances)
+
+
+def _curve(truth: Results, results: Results) -> tuple[float, ...]:
+    """The distance at every checkpoint of a trajectory, relative to the largest weight."""
+    theirs, ours = truth[TRAJECTORY], results[TRAJECTORY]
+    count = len(next(iter(theirs.values())))
+    scope = Tolerance(scope="tree", same_dtype=False)
+    return tuple(
+        compare({k: v[i] for k, v in theirs.items()}, {k: v[i] for k, v in ours.items()}, scope).norm_error
+        for i in range(count)
+    )
 
 
 def _distance(truth: Results, results: Results) -> float:

@@ -30,7 +30,7 @@ class KnownDifference:
     most: float
 
     def verdict(self, error: float) -> str:
-        """"" if the difference is there and of its size, else what is wrong."""
+        """ "" if the difference is there and of its size, else what is wrong."""
         if error < self.least:
             return f"known difference {self.id!r} has vanished: error {error:.3g}, at least {self.least:.3g} known"
         if error > self.most:

@@ -59,7 +59,10 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
     "threshold": [{"threshold": 1.0, "default_value": -0.3}],
 }
 _PLAIN = {
-    **{name: name for name in ("celu", "elu", "gelu", "glu", "leaky_relu", "log_softmax", "mish", "relu", "relu6")},
+    **{
+        name: name
+        for name in ("celu", "elu", "gelu", "glu", "leaky_relu", "log_softmax", "mish", "relu", "relu6")
+    },
     **{name: name for name in ("selu", "sigmoid", "silu", "softmax", "softplus", "squareplus", "tanh")},
     **{name: name for name in ("sparse_plus", "sparse_sigmoid", "log_sigmoid", "hard_sigmoid", "hard_silu")},
     "hard_tanh": "hard_tanh",

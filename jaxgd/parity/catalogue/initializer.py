@@ -47,7 +47,12 @@ def _single_cases() -> Iterator[Case]:
                 yield Case("initializer", subject, (), options_of(shape=shape, seed=seed))
     for options in SCALED:
         for seed in SEEDS[:3]:
-            yield Case("initializer", "variance_scaling", options_of(**options), options_of(shape=(12, 30), seed=seed))
+            yield Case(
+                "initializer",
+                "variance_scaling",
+                options_of(**options),
+                options_of(shape=(12, 30), seed=seed),
+            )
     for shape in MATRICES:
         for seed in SEEDS[:4]:
             yield Case("initializer", "orthogonal", options_of(gain=1.5), options_of(shape=shape, seed=seed))

@@ -106,7 +106,9 @@ def make(kind: str, regime: str, rng: np.random.Generator) -> tuple[np.ndarray, 
     if regime == "scale 1e-3":
         if _is_probability(kind):
             return y_true, 0.5 + 1e-3 * (y_pred - 0.5)
-        return (y_true if y_true.dtype.kind == "i" else 1e-3 * y_true if kind == "real" else y_true), 1e-3 * y_pred
+        return (
+            y_true if y_true.dtype.kind == "i" else 1e-3 * y_true if kind == "real" else y_true
+        ), 1e-3 * y_pred
     if regime == "saturated":
         return y_true, np.round(y_pred) if _is_probability(kind) else 30.0 * y_pred
     return y_true, y_pred

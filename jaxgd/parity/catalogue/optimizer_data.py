@@ -82,7 +82,11 @@ _SUMS = ("Lamb", "Adafactor", "Muon", "Ftrl")
 
 def is_bit_equal(case: Case) -> bool:
     """Whether the arithmetic of a case is elementwise throughout, and so has to be equal bit for bit."""
-    return case.subject not in _SUMS and "clipnorm" not in str(case.get("common", "")) and case.get("common") != "all"
+    return (
+        case.subject not in _SUMS
+        and "clipnorm" not in str(case.get("common", ""))
+        and case.get("common") != "all"
+    )
 
 
 def make(

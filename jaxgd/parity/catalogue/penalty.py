@@ -42,7 +42,9 @@ def cases() -> Iterator[Case]:
     for kind, table in (("regularizer", REGULARIZERS), ("constraint", CONSTRAINTS)):
         for subject, options in table:
             for regime in REGIMES:
-                case = Case("penalty", subject, options_of(**options), options_of(kind=kind), regime, "float32")
+                case = Case(
+                    "penalty", subject, options_of(**options), options_of(kind=kind), regime, "float32"
+                )
                 yield case
                 yield replace(case, reference="function")
                 if subject != "OrthogonalRegularizer":  # Keras's raises in float64

@@ -14,9 +14,15 @@ from jaxgd.parity.case import Case, Family, Results, options_of
 from jaxgd.parity.comparator import Tolerance
 
 VARIANTS: list[tuple[str, dict[str, Any]]] = [
-    *(("exponential_decay", {"decay_steps": n, "decay_rate": r}) for n, r in ((70, 0.9), (1000, 0.1), (3, 0.99))),
+    *(
+        ("exponential_decay", {"decay_steps": n, "decay_rate": r})
+        for n, r in ((70, 0.9), (1000, 0.1), (3, 0.99))
+    ),
     ("exponential_decay", {"decay_steps": 33, "decay_rate": 0.96, "staircase": True}),
-    *(("inverse_time_decay", {"decay_steps": n, "decay_rate": r}) for n, r in ((70, 0.5), (1, 0.01), (500, 3.0))),
+    *(
+        ("inverse_time_decay", {"decay_steps": n, "decay_rate": r})
+        for n, r in ((70, 0.5), (1, 0.01), (500, 3.0))
+    ),
     ("inverse_time_decay", {"decay_steps": 33, "decay_rate": 0.7, "staircase": True}),
     ("polynomial_decay", {"decay_steps": 700}),
     ("polynomial_decay", {"decay_steps": 333, "end_learning_rate": 0.003, "power": 0.5, "cycle": True}),
@@ -42,7 +48,9 @@ COUNT = 120
 def cases() -> Iterator[Case]:
     """Every schedule x initial rate x window of the steps 0 to 2000; some also as a graph and by XLA."""
     variants = [
-        (subject, {"initial_learning_rate": rate, **options}) for subject, options in VARIANTS for rate in RATES
+        (subject, {"initial_learning_rate": rate, **options})
+        for subject, options in VARIANTS
+        for rate in RATES
     ]
     variants += [("piecewise_constant_decay", options) for options in PIECES]
     for subject, options in variants:

@@ -22,7 +22,9 @@ def make_optimizer(class_name: str, arguments: dict[str, Any]) -> Any:
         return keras.optimizers.LossScaleOptimizer(make_optimizer(inner, {}), **given)
     if class_name == "MultiOptimizer":
         routes = {path: make_optimizer(name, {}) for path, name in given.pop("routes")}
-        return keras.optimizers.MultiOptimizer(keras.optimizers.OptimizerMap(make_optimizer(inner, {}), routes))
+        return keras.optimizers.MultiOptimizer(
+            keras.optimizers.OptimizerMap(make_optimizer(inner, {}), routes)
+        )
     given = {name: list(value) if isinstance(value, tuple) else value for name, value in given.items()}
     optimizer = getattr(keras.optimizers, class_name)(**given)
     if patterns is not None:

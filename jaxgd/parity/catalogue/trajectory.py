@@ -1,0 +1,72 @@
+"""A thousand steps of a smooth model by every optimizer: 1e-12 in float64; in float32 beside TensorFlow."""
+
+import functools
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import jaxgd
+from jaxgd.parity.case import Case, Family, Results, options_of
+from jaxgd.parity.catalogue.gradient import SEED, flat
+from jaxgd.parity.catalogue.optimizer import make_optimizer
+from jaxgd.parity.catalogue.optimizer_data import VARIANTS
+from jaxgd.parity.catalogue.stacks import data, our_model
+from jaxgd.parity.comparator import Tolerance
+from jaxgd.parity.judge import FLOAT32, FLOAT64
+
+CHECKPOINTS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+STACK, LOSS = "tanh", "mean_squared_error"
+
+
+def cases() -> Iterator[Case]:
+    """Every optimizer of the catalogue in both precisions; TensorFlow runs a `tf.function`."""
+    for subject, options in VARIANTS:
+        case = Case("trajectory", subject, options_of(**options), reference="function")
+        yield case
+        yield replace(case, dtype="float32")
+
+
+def inputs(case: Case) -> Results:
+    """The rows, the same for every optimizer."""
+    names = our_model(STACK, LOSS, case.dtype).names
+    rows = data(replace(case, subject=STACK, options=()), LOSS)
+    fixed = {"stack": STACK, "loss": LOSS, "seed": SEED, "names": names, "checkpoints": CHECKPOINTS}
+    return {**fixed, "data": rows, "arguments": dict(case.options)}
+
+
+@functools.partial(jax.jit, static_argnames=("step", "count"))
+def _run(step: Any, state: Any, batch: Any, count: int) -> tuple[Any, Any]:
+    def one(state: Any, _: None) -> tuple[Any, tuple[Any, Any]]:
+        state, loss, _ = step(state, batch)
+        return state, (state.params, loss)
+
+    return jax.lax.scan(one, state, None, length=count)[1]
+
+
+def got(case: Case, inputs: Results) -> Results:
+    """What jaxgd computes, all steps in one program."""
+    model = our_model(STACK, LOSS, case.dtype)
+    batch = {name: jnp.asarray(inputs["data"][name]) for name in ("x", "y")}
+    optimizer = make_optimizer(case.subject, inputs["arguments"])
+    step = jaxgd.make_step(jaxgd.make_objective(model, LOSS, targets=inputs["data"]["y"]), optimizer)
+    state = jaxgd.TrainState.create(params=model.init(SEED), optimizer=optimizer)
+    params, losses = _run(step, state, batch, max(CHECKPOINTS))
+    at = np.asarray(CHECKPOINTS) - 1
+    return {"trajectory": {path: value[at] for path, value in flat(params).items()}, "losses": losses[at]}
+
+
+def tolerance(case: Case) -> Tolerance:
+    """The design's; a float32 trajectory is judged by its distance from float64, beside TensorFlow's."""
+    return Tolerance(norm=FLOAT64 if case.dtype == "float64" else FLOAT32)
+
+
+def gate(case: Case, expected: Results) -> str:
+    """The loss went down."""
+    return "" if expected["losses"][-1] < expected["losses"][0] else "the loss did not go down"
+
+
+TRAJECTORY_FAMILY = Family("trajectory", cases, inputs, got, tolerance, gate)

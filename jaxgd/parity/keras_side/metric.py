@@ -1,0 +1,18 @@
+"""Keras's metrics over batches of uneven size."""
+
+import keras
+import numpy as np
+
+from jaxgd.parity.case import Case, Results
+
+
+def expected(case: Case, inputs: Results) -> Results:
+    """The result after each batch."""
+    options = {name: list(value) if isinstance(value, tuple) else value for name, value in case.options}
+    metric = keras.src.metrics.ALL_OBJECTS_DICT[case.subject](**options)
+    results = []
+    for y_true, y_pred, weights, rows in zip(*inputs["batches"], strict=True):
+        some = None if weights is None else weights[rows]
+        metric.update_state(y_true[rows], y_pred[rows], some)
+        results.append(np.asarray(metric.result()))
+    return {"results": np.stack(results)}

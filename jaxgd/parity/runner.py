@@ -1,0 +1,118 @@
+"""Runs cases in several processes: those that share a compiled program in the same one."""
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from itertools import groupby
+
+from jaxgd._checks import unknown_name
+from jaxgd.parity.case import Case, Outcome
+
+_CHUNK = 24
+_SMOKE = {
+    "activation": 60,
+    "loss": 30,
+    "metric": 10,
+    "initializer": 40,
+    "penalty": 20,
+    "schedule": 8,
+    "optimizer": 20,
+    "gradient": 8,
+    "fit": 3,
+    "trajectory": 3,
+}
+"""How many cases of each family are run in less than a minute."""
+
+
+def select(
+    family: str | None = None,
+    pattern: str = "",
+    *,
+    smoke: bool = False,
+    catalogue: Sequence[Case] | None = None,
+) -> list[Case]:
+    """The cases of a family (None: of all) whose id contains `pattern`.
+
+    Args:
+      family: a family's name.
+      pattern: part of the ids.
+      smoke: whether to take only a few of each family, spread evenly.
+      catalogue: the cases to choose from; None for all.
+
+    Raises:
+      ValueError: an unknown family.
+    """
+    from jaxgd.parity import catalogue as whole
+
+    if family is not None and family not in whole.FAMILIES:
+        raise unknown_name("family", family, whole.FAMILIES)
+    everything = whole.cases() if catalogue is None else catalogue
+    chosen = [case for case in everything if family in (None, case.family) and pattern in case.id]
+    return _spread(chosen) if smoke else chosen
+
+
+def _spread(cases: Sequence[Case]) -> list[Case]:
+    """A few cases of each family, evenly spaced."""
+    kept = []
+    for name, group in groupby(cases, key=lambda case: case.family):
+        of_family = list(group)
+        count = min(_SMOKE.get(name, 10), len(of_family))
+        kept += [of_family[index * len(of_family) // count] for index in range(count)]
+    return kept
+
+
+def run(
+    cases: Sequence[Case], processes: int | None = None, report: Callable[[Outcome], None] | None = None
+) -> list[Outcome]:
+    """What came of each case, in the cases' order.
+
+    Args:
+      cases: which.
+      processes: how many run at the same time; None for one a core.
+      report: called with each outcome as it comes.
+    """
+    outcomes: dict[Case, Outcome] = {}
+    context = multiprocessing.get_context("spawn")
+    count = max(1, min(processes or os.cpu_count() or 1, len(cases)))
+    with ProcessPoolExecutor(count, context, initializer=_start, max_tasks_per_child=_CHUNK) as pool:
+        futures = [pool.submit(run_here, chunk) for chunk in chunks(cases)]
+        for future in as_completed(futures):
+            for outcome in future.result():
+                outcomes[outcome.case] = outcome
+                if report is not None:
+                    report(outcome)
+    return [outcomes[case] for case in cases]
+
+
+def chunks(cases: Sequence[Case]) -> Iterator[list[Case]]:
+    """Lists of cases that share programs, at most about 24 in one."""
+    groups = groupby(sorted(cases, key=lambda case: repr(case.program)), key=lambda case: case.program)
+    chunk: list[Case] = []
+    for _, group in groups:
+        chunk += group
+        if len(chunk) >= _CHUNK:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+def run_here(cases: Sequence[Case]) -> list[Outcome]:
+    """Run cases in this process; what was compiled for them is dropped afterwards."""
+    import jax
+
+    from jaxgd.parity.catalogue import FAMILIES
+    from jaxgd.parity.judge import judge
+
+    outcomes = [judge(FAMILIES[case.family], case) for case in cases]
+    jax.clear_caches()
+    return outcomes
+
+
+def _start() -> None:
+    """A worker's process: one thread, no messages of TensorFlow's on the terminal."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("JAX_PLATFORMS", "cpu")
+    silent = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(silent, 2)
