@@ -4,11 +4,12 @@ from jaxgd.training.batching import make_schedule
 from jaxgd.training.divergence import Divergence
 from jaxgd.training.early_stopping import EarlyStopping
 from jaxgd.training.evaluation import evaluate, predict
-from jaxgd.training.fit import FitResult, fit
+from jaxgd.training.fit import fit
 from jaxgd.training.history import History
 from jaxgd.training.loop import train
 from jaxgd.training.objective import Aux, Objective, make_objective
 from jaxgd.training.progress import Progress
+from jaxgd.training.result import FitResult
 from jaxgd.training.state import TrainState
 from jaxgd.training.step import Step, make_step
 

@@ -1,0 +1,124 @@
+"""From the arguments of `fit` to what its program takes: data, first state, order of rows, specification."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxgd._checks import wrong
+from jaxgd._types import Params
+from jaxgd.model import Sequential
+from jaxgd.random import keras_epoch_order
+from jaxgd.training import inputs
+from jaxgd.training.batching import Fixed, InOrder, Shuffled
+from jaxgd.training.early_stopping import EarlyStopping
+from jaxgd.training.objective import Objective
+from jaxgd.training.run import RunSpec
+from jaxgd.training.state import TrainState
+
+_HISTORY_CAPACITY = 4096
+"""Epochs that one call of the program can record."""
+
+
+def split_data(
+    model: Sequential,
+    x: Any,
+    y: Any,
+    sample_weight: Any,
+    class_weight: Mapping[int, float] | None,
+    validation_data: Sequence[Any] | None,
+    validation_split: float,
+) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """Training and validation rows from the arguments of `fit`. Raises ValueError for what does not fit."""
+    if class_weight is not None and sample_weight is not None:
+        raise ValueError("class_weight: expected not together with sample_weight.")
+    training, validation = _rows(model, x, y, sample_weight), None
+    if validation_data is not None:
+        if len(validation_data) not in (2, 3):
+            raise wrong("validation_data", f"{len(validation_data)} items", "(x, y) or (x, y, sample_weight)")
+        validation = _rows(model, *validation_data, *[None] * (3 - len(validation_data)))
+    elif validation_split:
+        training, validation = inputs.split_validation(training, validation_split)
+    if class_weight is not None:  # weighs the rows that train, never those that validate
+        weight = inputs.class_weights(class_weight, training["y"])
+        training["sample_weight"] = inputs.check_sample_weight(weight, model.policy.params)
+    return training, validation
+
+
+def _rows(model: Sequential, x: Any, y: Any, sample_weight: Any) -> dict[str, Any]:
+    weight = inputs.check_sample_weight(sample_weight, model.policy.params)
+    return inputs.check_rows({"x": inputs.model_input(model, x), "y": np.asarray(y), "sample_weight": weight})
+
+
+def ready_data(objective: Objective, data: dict[str, Any]) -> dict[str, Any]:
+    """`data` with targets that the loss takes; a shape that it refuses is refused here, by its own words."""
+    ready = {**data, "y": inputs.check_targets(objective, data["y"])}
+    first = {name: array[:1] for name, array in ready.items()}
+    params = jax.eval_shape(objective.model.init)
+    jax.eval_shape(objective.at_inference(), params, first)
+    return ready
+
+
+def new_state(model: Sequential, optimizer: Any, seed: Any, params: Params | None) -> TrainState:
+    """The state before the first step: parameters and keys from `seed`, or the given parameters."""
+    if isinstance(seed, int | np.integer):
+        init_seed, key = int(seed), model.key(int(seed))
+    else:
+        init_seed, key = jax.random.fold_in(seed, 0), jax.random.fold_in(seed, 1)
+    if params is None:
+        params = model.init(init_seed)
+    given: Params = jax.tree.map(lambda leaf: jnp.asarray(leaf, model.policy.params), params)
+    return TrainState.create(params=given, optimizer=optimizer, key=key, trainable=model.trainable(given))
+
+
+def make_order(shuffle: bool | str, seed: Any, num_rows: int) -> Any:
+    """The rule by which epochs order their rows. Raises ValueError for an unknown one."""
+    is_int = isinstance(seed, int | np.integer)
+    if shuffle == "keras":
+        if not is_int:
+            raise ValueError(f"shuffle: 'keras' needs an int seed, got {seed!r}.")
+        return Fixed(jnp.asarray(keras_epoch_order(int(seed), num_rows), jnp.int32))
+    if not isinstance(shuffle, bool):
+        raise wrong("shuffle", shuffle, "True, False or 'keras'")
+    if not shuffle:
+        return InOrder()
+    return Shuffled.from_seed(seed if is_int else jax.random.fold_in(seed, 2))
+
+
+def make_spec(
+    objective: Objective,
+    rule: Any,
+    batch_size: int,
+    training: dict[str, Any],
+    validation: dict[str, Any] | None,
+    early_stopping: EarlyStopping | None,
+) -> RunSpec:
+    """What the program of this run depends on."""
+    num_validation = batch_size if validation is None else len(validation["x"])
+    return RunSpec(
+        model=jax.tree.structure(objective.model),
+        loss=objective.loss,
+        metrics=objective.metrics,
+        weighted_metrics=objective.weighted_metrics,
+        rule=rule,
+        batch_size=min(batch_size, len(training["x"])),
+        validation_batch_size=min(batch_size, num_validation),
+        early_stopping=_stopping_rule(objective, early_stopping, validation is not None),
+        capacity=_HISTORY_CAPACITY,
+    )
+
+
+def _stopping_rule(objective: Objective, early_stopping: EarlyStopping | None, validates: bool) -> Any:
+    if early_stopping is None:
+        return None
+    directions = {"loss": "min", **{name: m.direction for name, m in objective.named_metrics.items()}}
+    if validates:
+        directions |= {f"val_{name}": direction for name, direction in directions.items()}
+    if early_stopping.monitor not in directions:
+        known = ", ".join(directions)
+        raise ValueError(
+            f"early_stopping: monitor {early_stopping.monitor!r} is not recorded; there are {known}."
+        )
+    return early_stopping.rule(directions[early_stopping.monitor])

@@ -1,0 +1,36 @@
+"""What `fit` gives back."""
+
+from dataclasses import dataclass
+
+from jaxgd._types import Params
+from jaxgd.training.divergence import Divergence
+from jaxgd.training.history import History
+from jaxgd.training.state import TrainState
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """What a run gives back.
+
+    Attributes:
+      params: the trained parameters: the last, the best (early stopping that restores), or, after a
+        divergence, the last before it.
+      state: to go on from: `fit(..., state=result.state, initial_epoch=...)`.
+      history: a value an epoch of the loss and the metrics.
+      compilations: how many programs were compiled for this call.
+      seconds: {"data", "compile", "run"}.
+      stopped_early: whether early stopping ended the run.
+      best_epoch: the best epoch, counted from 0, if early stopping looked for it.
+      divergence: where the loss stopped being finite, or None.
+      interrupted: whether the progress function ended the run.
+    """
+
+    params: Params
+    state: TrainState
+    history: History
+    compilations: int
+    seconds: dict[str, float]
+    stopped_early: bool = False
+    best_epoch: int | None = None
+    divergence: Divergence | None = None
+    interrupted: bool = False
