@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -76,13 +77,8 @@ class Sequential:
 
         Returns: {layer name: {leaf: array}}, in the parameter dtype; layers without leaves are left out.
         """
-        params = {}
-        for index, (name, layer) in enumerate(zip(self.names, self.layers, strict=True)):
-            sources = self._init_sources(seed, index)
-            leaves = layer.init(sources, self.shapes[index], self.policy.params)
-            if leaves:
-                params[name] = leaves
-        return params
+        sources = tuple(self._init_sources(seed, index) for index in range(len(self.layers)))
+        return _init(self, sources)
 
     def _init_sources(self, seed: Any, index: int) -> dict[str, Any]:
         draws = self.layers[index].draws()
@@ -332,6 +328,17 @@ def mlp(
             stack.append(layers.dropout(dropout))
     stack.append(layers.dense(sizes[-1], output_activation, kernel_initializer=kernel_initializer))
     return sequential(stack, sizes[0], dtype=dtype, precision=precision)
+
+
+@partial(jax.jit, static_argnums=0)
+def _init(model: Sequential, sources: tuple[dict[str, Any], ...]) -> dict[str, dict[str, Array]]:
+    """New parameters as one program, which another seed does not compile again."""
+    params = {}
+    for name, layer, source, shape in zip(model.names, model.layers, sources, model.shapes, strict=False):
+        leaves = layer.init(source, shape, model.policy.params)
+        if leaves:
+            params[name] = leaves
+    return params
 
 
 def merge_statistics(params: Params, statistics: Mapping[str, Mapping[str, Array]]) -> Params:

@@ -77,6 +77,8 @@ def fit(
     check_integer("epochs", epochs, 0)
     check_integer("batch_size", batch_size, 1)
     check_integer("initial_epoch", initial_epoch, 0)
+    if state is not None and params is not None:
+        raise ValueError("params: expected not together with state, which has its own.")
     training, validation = split_data(
         model, x, y, sample_weight, class_weight, validation_data, validation_split
     )

@@ -152,12 +152,12 @@ class HostLoop:
             params = stopping.best_params
         return FitResult(
             params=params,
-            state=replace(train, params=params),
+            state=replace(train, params=copy(params)),
             history=history,
             compilations=compilations,
             seconds=seconds,
             stopped_early=stopping is not None and bool(stopping.stopped),
-            best_epoch=None if stopping is None else int(stopping.best_epoch),
+            best_epoch=int(stopping.best_epoch) if stopping is not None and bool(stopping.seen) else None,
             divergence=found,
             interrupted=interrupted,
         )

@@ -89,6 +89,8 @@ def make_objective(
 ) -> Objective:
     """The training objective of a model; cross-entropies see the logits, as in Keras.
 
+    With a mixed dtype they see them too, where Keras loses them in the cast to float32 and clips.
+
     Args:
       model: from `mlp` or `sequential`.
       loss: a name, a `losses.Loss`, or a function (y_true, y_pred) -> values.

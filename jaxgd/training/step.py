@@ -32,7 +32,9 @@ class Step:
             return self.rule.scale_loss(loss, state.opt_state), (loss, aux)
 
         grads, (loss, aux) = jax.grad(scaled_loss, has_aux=True)(moving)
-        moved, opt_state = self.rule.apply(grads, state.opt_state, moving, constrain=self.constrain)
+        moved, opt_state = moving, state.opt_state
+        if jax.tree.leaves(moving):  # else every layer is frozen
+            moved, opt_state = self.rule.apply(grads, opt_state, moving, constrain=self.constrain)
         params = merge(moved, fixed)
         if aux.statistics:
             params = merge_statistics(params, aux.statistics)
