@@ -13,6 +13,7 @@ from jaxgd.cli.console import Output
 from jaxgd.cli.errors import DONE, NO, BadInput
 
 if TYPE_CHECKING:
+    from jaxgd.data import Table
     from jaxgd.parity.ladder import Ladder
 
 _MARKS = {"passed": "ok", "failed": "FAILED", "flipped": "flipped", "skipped": "-"}
@@ -77,14 +78,26 @@ def read_rows(model_path: str, path: str | None, target: str | None, loss: str |
     outputs = model.output_shape[-1]
     table = data.read(path)
     if task == "regression" and outputs > 1:
-        numbers = np.stack([np.asarray(column, float) for column in table.columns], axis=1)
-        x, y = numbers[:, :-outputs], numbers[:, -outputs:]
+        names = list(table.names)
+        x, y = _numbers(table, names[:-outputs]), _numbers(table, names[-outputs:])
     else:
         prepared = data.prepare(table, target, task)
-        x, y = prepared.x, targets(prepared.y, prepared.encoding, chosen)
+        x = _numbers(table, [name for name in table.names if name != prepared.encoding.target])
+        y = targets(prepared.y, prepared.encoding, chosen)
     if x.shape[1:] != model.input_shape:
         raise ValueError(f"{path}: {x.shape[1]} features, but the model takes {list(model.input_shape)}.")
     return {"x": x, "y": y}
+
+
+def _numbers(table: "Table", names: list[str]) -> np.ndarray:
+    """float64[rows, columns]. Raises ValueError for text and for missing cells."""
+    columns = []
+    for name in names:
+        column = table[name]
+        if column.dtype.kind not in "fiub" or not np.isfinite(column).all():
+            raise ValueError(f"{table.source}: column {name!r}: expected numbers, none missing.")
+        columns.append(column.astype(np.float64))
+    return np.stack(columns, axis=1)
 
 
 def _task(loss: str) -> str:

@@ -185,7 +185,7 @@ class _Recorder:
     def _snapshot(self) -> list[tuple[Any, np.ndarray]]:
         variables = [*self.network.variables, *self.network.optimizer.variables]
         generators = [layer.seed_generator.state for layer in self.network.layers if _has_generator(layer)]
-        return [(variable, np.array(variable)) for variable in (*variables, *generators)]
+        return [(variable, _numpy(variable)) for variable in (*variables, *generators)]
 
     def _restore(self, snapshot: list[tuple[Any, np.ndarray]]) -> None:
         for variable, value in snapshot:
@@ -211,7 +211,7 @@ class _Recorder:
         )
 
     def _note(self, path: str, value: Any) -> None:
-        self.columns.setdefault(path, []).append(np.array(value))
+        self.columns.setdefault(path, []).append(_numpy(value))
 
     def _note_step(
         self, loss: Any, grads: Any, kinks: Mapping[str, Kinks], outputs: Mapping[str, Any]
@@ -222,7 +222,7 @@ class _Recorder:
             if grad is not None:
                 self._note(f"grads/{paths[id(variable)]}", grad)
         for layer, output in outputs.items():
-            sides = side_of_outputs(kinks[layer], np.asarray(output))
+            sides = side_of_outputs(kinks[layer], _numpy(output))
             short = self.batch_size - len(sides)
             self._note(f"masks/{layer}", np.pad(sides, [(0, short)] + [(0, 0)] * (sides.ndim - 1)))
         self._note_variables()
@@ -245,7 +245,7 @@ class _Recorder:
         y = self.data["x"][rows[rows >= 0]]
         for layer in self.network.layers:
             y = layer(y, training=False)
-            self.arrays[f"forward/{layer.name}"] = np.asarray(y)
+            self.arrays[f"forward/{layer.name}"] = _numpy(y)
 
     def _note_evaluation(self) -> None:
         found = self.network.evaluate(
@@ -286,8 +286,13 @@ def _slots(model: Sequential, optimizer: Optimizer) -> list[tuple[str, int]]:
 
 def _stored(variable: Any) -> np.ndarray:
     """A variable's value; Keras's 64-bit counters as int32."""
-    value = np.array(variable)
+    value = _numpy(variable)
     return value.astype(np.int32) if value.dtype.kind in "iu" else value
+
+
+def _numpy(value: Any) -> np.ndarray:
+    """A copy of a variable or a tensor."""
+    return np.array(keras.ops.convert_to_numpy(value))
 
 
 def _cast(array: Any, dtype: str) -> np.ndarray:
@@ -300,7 +305,7 @@ def _has_generator(layer: Any) -> bool:
 
 
 def _generator_state(layer: Any) -> np.ndarray | None:
-    return np.array(layer.seed_generator.state) if _has_generator(layer) else None
+    return _numpy(layer.seed_generator.state) if _has_generator(layer) else None
 
 
 @contextlib.contextmanager
