@@ -6,6 +6,7 @@ from typing import Literal, TypeAlias
 import jax.numpy as jnp
 
 from jaxgd._types import Array
+from jaxgd.optimizers._arithmetic import divide_by_shared
 
 Clipping: TypeAlias = Literal["clipnorm", "clipvalue", "global_clipnorm"]
 
@@ -24,7 +25,7 @@ def clip(kind: Clipping | None, grads: Sequence[Array], numbers: Mapping[str, Ar
 
 def clip_by_norm(grad: Array, limit: Array) -> Array:
     """`grad * limit / max(norm(grad), limit)`; a zero gradient stays zero."""
-    return grad * limit / jnp.maximum(_safe_root(jnp.sum(grad * grad)), limit)
+    return divide_by_shared(grad * limit, jnp.maximum(_safe_root(jnp.sum(grad * grad)), limit))
 
 
 def clip_by_global_norm(grads: Sequence[Array], limit: Array, inverse_limit: Array) -> list[Array]:

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxgd._types import Array, PyTree
-from jaxgd.optimizers._arithmetic import divide_by_count, mix, rounded
+from jaxgd.optimizers._arithmetic import divide_by_shared, mix, opaque_zero, rounded
 from jaxgd.optimizers._clipping import clip
 from jaxgd.optimizers._definition import RuleDefinition, Slots
 from jaxgd.optimizers._leaves import Leaves, replaced, select, zeros_like
@@ -134,7 +134,8 @@ class Rule(RuleDefinition):
     def _unscale(self, grads: list[Array], state: OptimizerState) -> list[Array]:
         if not self.scales_loss:
             return grads
-        return [grad / state.hyperparameters["loss_scale_factor"].astype(grad.dtype) for grad in grads]
+        factor = state.hyperparameters["loss_scale_factor"]
+        return [divide_by_shared(grad, factor.astype(grad.dtype)) for grad in grads]
 
     def _accumulate(
         self, paths: list[str], grads: list[Array], work: Work, state: OptimizerState, as_delta: bool
@@ -146,7 +147,7 @@ class Rule(RuleDefinition):
         num_steps = state.hyperparameters["gradient_accumulation_steps"]
 
         def release() -> Work:
-            means = [divide_by_count(total, num_steps) for total in sums]
+            means = [divide_by_shared(total, num_steps.astype(total.dtype)) for total in sums]
             done = self._update(paths, means, work, state, as_delta)
             return done._replace(accumulator=zeros_like(sums))
 
@@ -176,6 +177,7 @@ class Rule(RuleDefinition):
         n = _in_dtype(SimpleNamespace(**state.hyperparameters), dtype)
         n.learning_rate = self.learning_rate(state).astype(dtype)
         n.step = (self._updates_so_far(state) + 1).astype(dtype)
+        n.zero = opaque_zero(n.step)
         scalars, shared = self.per_step(n, state.shared)
         vars(n).update(scalars)
         return n, shared
@@ -187,7 +189,7 @@ class Rule(RuleDefinition):
 
     def _decayed(self, path: str, value: Array, n: SimpleNamespace) -> Array:
         decay = self.decay_of(path, value, n)
-        return value if decay is None else value - rounded(value * decay * n.learning_rate)
+        return value if decay is None else value - rounded(value * decay * n.learning_rate, n.zero)
 
     def _average(
         self, leaves: Leaves, values: list[Any], state: OptimizerState
@@ -197,10 +199,9 @@ class Rule(RuleDefinition):
             return values, state
         count = self._updates_so_far(state)
         keep = jnp.where(count == 0, 0, state.hyperparameters["ema_momentum"])
+        scalars = keep, 1 - keep, opaque_zero(count).astype(keep.dtype)
         averages = [
-            None
-            if average is None
-            else mix(average, value, keep.astype(value.dtype), (1 - keep).astype(value.dtype))
+            None if average is None else mix(average, value, *[x.astype(value.dtype) for x in scalars])
             for average, value in zip(leaves.flatten(state.average), values, strict=True)
         ]
         if self.overwrites:

@@ -27,11 +27,11 @@ class AdadeltaRule(Rule):
         return {"rho": values["rho"], "one_minus_rho": 1 - values["rho"], "epsilon": values["epsilon"]}
 
     def leaf(self, n: SimpleNamespace, grad: Array, value: Array, slots: Slots) -> tuple[Array, Slots]:
-        squares = mix(slots["accumulated_grad"], grad * grad, n.rho, n.one_minus_rho)
+        squares = mix(slots["accumulated_grad"], grad * grad, n.rho, n.one_minus_rho, n.zero)
         steps = slots["accumulated_delta_var"]
-        delta = -divide_by_root(jnp.sqrt(steps + n.epsilon) * grad, squares + n.epsilon)
-        new_steps = mix(steps, delta * delta, n.rho, n.one_minus_rho)
-        change = rounded(n.learning_rate * delta)
+        delta = -divide_by_root(jnp.sqrt(steps + n.epsilon) * grad, squares + n.epsilon, n.zero)
+        new_steps = mix(steps, delta * delta, n.rho, n.one_minus_rho, n.zero)
+        change = rounded(n.learning_rate * delta, n.zero)
         return change, {"accumulated_grad": squares, "accumulated_delta_var": new_steps}
 
 

@@ -8,7 +8,7 @@ from typing import Any, Unpack
 import jax.numpy as jnp
 
 from jaxgd._types import Array, Scalar
-from jaxgd.optimizers._arithmetic import divide_by_root, mix, power, rounded, square
+from jaxgd.optimizers._arithmetic import divide_by_root, divide_by_shared, mix, power, rounded, square
 from jaxgd.optimizers._definition import ANY, NON_NEGATIVE, Cast, Slots
 from jaxgd.optimizers._optimizer import Optimizer, build
 from jaxgd.optimizers._options import CommonOptions, with_common_options
@@ -43,25 +43,25 @@ class AdafactorRule(Rule):
     def per_step(
         self, n: SimpleNamespace, shared: Mapping[str, Any]
     ) -> tuple[dict[str, Array], dict[str, Any]]:
-        taken = power(n.step, n.beta_2_decay)
+        taken = power(n.step, n.beta_2_decay, n.zero)
         kept = 1 - taken
-        rate = jnp.minimum(n.learning_rate, 1 / rounded(jnp.sqrt(n.step)))
+        rate = jnp.minimum(n.learning_rate, 1 / rounded(jnp.sqrt(n.step), n.zero))
         return {"rate": rate, "kept": kept, "taken": 1 - kept}, {}
 
     def leaf(self, n: SimpleNamespace, grad: Array, value: Array, slots: Slots) -> tuple[Array, Slots]:
-        new = _mean_squares(n, square(grad) + n.epsilon_1, slots)
-        direction = divide_by_root(grad, new["velocity"])
-        direction = direction / jnp.maximum(1, _rms(direction) / n.clip_threshold)
+        new = _mean_squares(n, square(grad, n.zero) + n.epsilon_1, slots)
+        direction = divide_by_root(grad, new["velocity"], n.zero)
+        direction = divide_by_shared(direction, jnp.maximum(1, _rms(direction) / n.clip_threshold))
         rate = jnp.maximum(n.epsilon_2, _rms(value)) * n.rate
-        return -rounded(rate * direction), new
+        return -rounded(rate * direction, n.zero), new
 
 
 def _mean_squares(n: SimpleNamespace, squares: Array, slots: Slots) -> Slots:
     """The slots after one more gradient; the velocity of a matrix is the product of its row and column."""
     if squares.ndim < 2:
-        return {"r": None, "c": None, "velocity": mix(slots["velocity"], squares, n.kept, n.taken)}
-    row = mix(slots["r"], squares.mean(axis=-1), n.kept, n.taken)
-    column = mix(slots["c"], squares.mean(axis=-2), n.kept, n.taken)
+        return {"r": None, "c": None, "velocity": mix(slots["velocity"], squares, n.kept, n.taken, n.zero)}
+    row = mix(slots["r"], squares.mean(axis=-1), n.kept, n.taken, n.zero)
+    column = mix(slots["c"], squares.mean(axis=-2), n.kept, n.taken, n.zero)
     share = row / row.mean(axis=-1, keepdims=True)
     return {"r": row, "c": column, "velocity": share[..., :, None] * column[..., None, :]}
 

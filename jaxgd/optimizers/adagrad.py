@@ -31,8 +31,8 @@ class AdagradRule(Rule):
         return jnp.full_like(value, numbers["initial_accumulator_value"])
 
     def leaf(self, n: SimpleNamespace, grad: Array, value: Array, slots: Slots) -> tuple[Array, Slots]:
-        total = slots["accumulator"] + square(grad)
-        return -divide_by_root(n.learning_rate * grad, total + n.epsilon), {"accumulator": total}
+        total = slots["accumulator"] + square(grad, n.zero)
+        return -divide_by_root(n.learning_rate * grad, total + n.epsilon, n.zero), {"accumulator": total}
 
 
 @with_common_options

@@ -28,8 +28,8 @@ def adam_constants(values: Mapping[str, Any], cast: Cast) -> dict[str, Any]:
 
 def adam_step_size(n: SimpleNamespace) -> Array:
     """The learning rate times both bias corrections."""
-    correction = jnp.sqrt(1 - power(n.beta_2, n.step))
-    return n.learning_rate * correction / (1 - power(n.beta_1, n.step))
+    correction = jnp.sqrt(1 - power(n.beta_2, n.step, n.zero))
+    return n.learning_rate * correction / (1 - power(n.beta_1, n.step, n.zero))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,8 +54,8 @@ class AdamRule(Rule):
         return {"alpha": adam_step_size(n)}, {}
 
     def leaf(self, n: SimpleNamespace, grad: Array, value: Array, slots: Slots) -> tuple[Array, Slots]:
-        momentum = lerp_towards(slots["momentum"], grad, n.one_minus_beta_1)
-        velocity = lerp_towards(slots["velocity"], square(grad), n.one_minus_beta_2)
+        momentum = lerp_towards(slots["momentum"], grad, n.one_minus_beta_1, n.zero)
+        velocity = lerp_towards(slots["velocity"], square(grad, n.zero), n.one_minus_beta_2, n.zero)
         new = {"momentum": momentum, "velocity": velocity}
         if self.amsgrad:
             velocity = new["velocity_hat"] = jnp.maximum(slots["velocity_hat"], velocity)

@@ -34,10 +34,10 @@ class AdamaxRule(Rule):
     def per_step(
         self, n: SimpleNamespace, shared: Mapping[str, Any]
     ) -> tuple[dict[str, Array], dict[str, Any]]:
-        return {"correction": 1 - power(n.beta_1, n.step)}, {}
+        return {"correction": 1 - power(n.beta_1, n.step, n.zero)}, {}
 
     def leaf(self, n: SimpleNamespace, grad: Array, value: Array, slots: Slots) -> tuple[Array, Slots]:
-        momentum = lerp_towards(slots["momentum"], grad, n.one_minus_beta_1)
+        momentum = lerp_towards(slots["momentum"], grad, n.one_minus_beta_1, n.zero)
         norm = jnp.maximum(n.beta_2 * slots["norm"], jnp.abs(grad))
         step = n.learning_rate * momentum / (n.correction * (norm + n.epsilon))
         return -step, {"momentum": momentum, "norm": norm}

@@ -8,7 +8,7 @@ from typing import Any, Unpack
 import jax.numpy as jnp
 
 from jaxgd._types import Array, Scalar
-from jaxgd.optimizers._arithmetic import power, rounded, square
+from jaxgd.optimizers._arithmetic import divide_by_shared, power, rounded, square
 from jaxgd.optimizers._definition import NON_NEGATIVE, Cast, Slots
 from jaxgd.optimizers._optimizer import Optimizer, build
 from jaxgd.optimizers._options import CommonOptions, with_common_options
@@ -53,12 +53,12 @@ class FtrlRule(Rule):
 
     def leaf(self, n: SimpleNamespace, grad: Array, value: Array, slots: Slots) -> tuple[Array, Slots]:
         old, limit = slots["accumulator"], n.l1_regularization_strength
-        shrunk = grad + rounded(n.double_shrinkage * value)
-        total = old + square(grad)
-        new_power = power(total, n.exponent)
-        sigma = (new_power - power(old, n.exponent)) / n.learning_rate
-        linear = slots["linear"] + (shrunk - rounded(sigma * value))
-        quadratic = new_power / n.learning_rate + n.double_l2
+        shrunk = grad + rounded(n.double_shrinkage * value, n.zero)
+        total = old + square(grad, n.zero)
+        new_power = power(total, n.exponent, n.zero)
+        sigma = divide_by_shared(new_power - power(old, n.exponent, n.zero), n.learning_rate)
+        linear = slots["linear"] + (shrunk - rounded(sigma * value, n.zero))
+        quadratic = divide_by_shared(new_power, n.learning_rate) + n.double_l2
         new_value = (jnp.clip(linear, -limit, limit) - linear) / quadratic
         return new_value, {"accumulator": total, "linear": linear}
 

@@ -8,7 +8,7 @@ from typing import Any, Unpack
 import jax.numpy as jnp
 
 from jaxgd._types import Array, Scalar
-from jaxgd.optimizers._arithmetic import lerp_towards, power, rounded, square
+from jaxgd.optimizers._arithmetic import divide_by_shared, lerp_towards, power, rounded, square
 from jaxgd.optimizers._definition import NON_NEGATIVE, UNIT, Cast, Slots
 from jaxgd.optimizers._optimizer import Optimizer, build
 from jaxgd.optimizers._options import CommonOptions, with_common_options
@@ -31,21 +31,25 @@ class LambRule(Rule):
     def per_step(
         self, n: SimpleNamespace, shared: Mapping[str, Any]
     ) -> tuple[dict[str, Array], dict[str, Any]]:
-        return {"correction_1": 1 - power(n.beta_1, n.step), "correction_2": 1 - power(n.beta_2, n.step)}, {}
+        return {
+            "correction_1": 1 - power(n.beta_1, n.step, n.zero),
+            "correction_2": 1 - power(n.beta_2, n.step, n.zero),
+        }, {}
 
     def leaf(self, n: SimpleNamespace, grad: Array, value: Array, slots: Slots) -> tuple[Array, Slots]:
-        momentum = lerp_towards(slots["momentum"], grad, n.one_minus_beta_1)
-        velocity = lerp_towards(slots["velocity"], square(grad), n.one_minus_beta_2)
-        direction = momentum / n.correction_1 / (jnp.sqrt(velocity / n.correction_2) + n.epsilon)
-        change = -rounded(_trust_ratio(value, direction) * n.learning_rate * direction)
+        momentum = lerp_towards(slots["momentum"], grad, n.one_minus_beta_1, n.zero)
+        velocity = lerp_towards(slots["velocity"], square(grad, n.zero), n.one_minus_beta_2, n.zero)
+        root = jnp.sqrt(divide_by_shared(velocity, n.correction_2))
+        direction = divide_by_shared(momentum, n.correction_1) / (root + n.epsilon)
+        change = -rounded(_trust_ratio(value, direction, n.zero) * n.learning_rate * direction, n.zero)
         return change, {"momentum": momentum, "velocity": velocity}
 
 
-def _trust_ratio(value: Array, direction: Array) -> Array:
+def _trust_ratio(value: Array, direction: Array, zero: Array) -> Array:
     """norm(value) / norm(direction), 1 if either is zero."""
-    size, length = jnp.sqrt(jnp.sum(square(value))), jnp.sqrt(jnp.sum(square(direction)))
+    size, length = (jnp.sqrt(jnp.sum(square(x, zero))) for x in (value, direction))
     usable = (size > 0) & (length > 0)
-    return jnp.where(usable, size / rounded(jnp.where(usable, length, 1)), 1)
+    return jnp.where(usable, size / rounded(jnp.where(usable, length, 1), zero), 1)
 
 
 @with_common_options

@@ -34,8 +34,8 @@ class LionRule(Rule):
         }
 
     def leaf(self, n: SimpleNamespace, grad: Array, value: Array, slots: Slots) -> tuple[Array, Slots]:
-        direction = jnp.sign(mix(slots["momentum"], grad, n.beta_1, n.one_minus_beta_1))
-        momentum = mix(slots["momentum"], grad, n.beta_2, n.one_minus_beta_2)
+        direction = jnp.sign(mix(slots["momentum"], grad, n.beta_1, n.one_minus_beta_1, n.zero))
+        momentum = mix(slots["momentum"], grad, n.beta_2, n.one_minus_beta_2, n.zero)
         return -(n.learning_rate * direction), {"momentum": momentum}
 
 

@@ -10,6 +10,7 @@ from jax import lax
 
 from jaxgd._checks import check_integer, is_traced_or_array
 from jaxgd._types import Array, PyTree, Scalar
+from jaxgd.optimizers._arithmetic import divide_by_shared
 from jaxgd.optimizers._optimizer import Optimizer, serialize
 from jaxgd.optimizers._options import check_number
 from jaxgd.optimizers._rule import Rule
@@ -77,7 +78,7 @@ def _if_finite(
     finite = jnp.all(jnp.stack([jnp.all(jnp.isfinite(grad)) for grad in jax.tree.leaves(grads)]))
 
     def unscaled() -> PyTree:
-        return jax.tree.map(lambda grad: grad / scale.astype(grad.dtype), grads)
+        return jax.tree.map(lambda grad: divide_by_shared(grad, scale.astype(grad.dtype)), grads)
 
     result, state = lax.cond(finite, lambda: step(unscaled()), lambda: (otherwise, state))
     grown = counter == state.hyperparameters["dynamic_growth_steps"] - 1

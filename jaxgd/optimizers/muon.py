@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from jaxgd._checks import check_integer
 from jaxgd._types import Array, Scalar
-from jaxgd.optimizers._arithmetic import lerp_towards, rounded, square
+from jaxgd.optimizers._arithmetic import divide_by_shared, lerp_towards, rounded, square
 from jaxgd.optimizers._definition import ANY, NON_NEGATIVE, UNIT, Cast, Slots
 from jaxgd.optimizers._optimizer import Optimizer, build
 from jaxgd.optimizers._options import SharedOptions, with_common_options
@@ -102,32 +102,34 @@ class MuonRule(Rule):
     def leaf(self, n: SimpleNamespace, grad: Array, value: Array, slots: Slots) -> tuple[Array, Slots]:
         if slots["velocity"] is None:
             return self._orthogonal_step(n, grad, slots)
-        momentum = lerp_towards(slots["momentum"], grad, n.one_minus_beta_1)
-        velocity = lerp_towards(slots["velocity"], square(grad), n.one_minus_beta_2)
+        momentum = lerp_towards(slots["momentum"], grad, n.one_minus_beta_1, n.zero)
+        velocity = lerp_towards(slots["velocity"], square(grad, n.zero), n.one_minus_beta_2, n.zero)
         step = momentum * n.alpha / (jnp.sqrt(velocity) + n.epsilon)
         return -step, {"momentum": momentum, "velocity": velocity}
 
     def _orthogonal_step(self, n: SimpleNamespace, grad: Array, slots: Slots) -> tuple[Array, Slots]:
         old = slots["momentum"]
-        momentum = old + (grad + rounded(old * n.momentum_minus_one))
-        direction = grad + rounded(n.momentum * momentum) if self.nesterov else momentum
-        step = n.learning_rate * orthogonalized(direction, self.ns_steps, n.muon_a, n.muon_b, n.muon_c)
+        momentum = old + (grad + rounded(old * n.momentum_minus_one, n.zero))
+        direction = grad + rounded(n.momentum * momentum, n.zero) if self.nesterov else momentum
+        step = n.learning_rate * orthogonalized(
+            direction, self.ns_steps, n.muon_a, n.muon_b, n.muon_c, n.zero
+        )
         if self.scales:
             step = step * jnp.asarray(math.sqrt(max(grad.shape)), grad.dtype) * n.rms_rate
-        return -rounded(step), {"momentum": momentum, "velocity": None}
+        return -rounded(step, n.zero), {"momentum": momentum, "velocity": None}
 
 
-def orthogonalized(matrix: Array, num_steps: int, a: Scalar, b: Scalar, c: Scalar) -> Array:
+def orthogonalized(matrix: Array, num_steps: int, a: Scalar, b: Scalar, c: Scalar, zero: Array) -> Array:
     """Newton and Schulz's iteration: about the orthogonal matrix nearest to `matrix`.
 
     X <- a X + (b A + c A A) X with A = X X^T, from X = matrix / norm(matrix), on the side with fewer rows.
     """
     is_tall = matrix.shape[0] > matrix.shape[1]
     x = matrix.T if is_tall else matrix
-    x = x / (jnp.sqrt(jnp.sum(square(x))) + _NORM_EPSILON)
+    x = divide_by_shared(x, jnp.sqrt(jnp.sum(square(x, zero))) + _NORM_EPSILON)
     for _ in range(num_steps):
         gram = x @ x.T
-        x = rounded(a * x) + (rounded(b * gram) + (c * gram) @ gram) @ x
+        x = rounded(a * x, zero) + (rounded(b * gram, zero) + (c * gram) @ gram) @ x
     return x.T if is_tall else x
 
 

@@ -8,7 +8,7 @@ from typing import Any, Unpack
 import jax.numpy as jnp
 
 from jaxgd._types import Array, Scalar
-from jaxgd.optimizers._arithmetic import lerp_towards, power, rounded, square
+from jaxgd.optimizers._arithmetic import divide_by_shared, lerp_towards, power, rounded, square
 from jaxgd.optimizers._definition import NON_NEGATIVE, UNIT, Cast, Slots
 from jaxgd.optimizers._optimizer import Optimizer, build
 from jaxgd.optimizers._options import CommonOptions, with_common_options
@@ -44,30 +44,32 @@ class NadamRule(Rule):
     def per_step(
         self, n: SimpleNamespace, shared: Mapping[str, Any]
     ) -> tuple[dict[str, Array], dict[str, Any]]:
-        now = rounded(n.beta_1 * _warm_up(n.momentum_decay, n.step))
-        ahead = n.beta_1 * _warm_up(n.momentum_decay, n.step + 1)
-        product = rounded(shared["u_product"] * n.exact_beta_1 * _warm_up(n.exact_momentum_decay, n.step))
+        now = rounded(n.beta_1 * _warm_up(n, n.momentum_decay, n.step), n.zero)
+        ahead = n.beta_1 * _warm_up(n, n.momentum_decay, n.step + 1)
+        warm_up = _warm_up(n, n.exact_momentum_decay, n.step)
+        product = rounded(shared["u_product"] * n.exact_beta_1 * warm_up, n.zero)
         scalars = {
             "ahead": ahead,
-            "ahead_correction": 1 - rounded(product * ahead),
+            "ahead_correction": 1 - rounded(product * ahead, n.zero),
             "gradient_share": 1 - now,
             "correction": 1 - product,
-            "velocity_correction": 1 - power(n.beta_2, n.step),
+            "velocity_correction": 1 - power(n.beta_2, n.step, n.zero),
         }
         return scalars, {"u_product": product}
 
     def leaf(self, n: SimpleNamespace, grad: Array, value: Array, slots: Slots) -> tuple[Array, Slots]:
-        momentum = lerp_towards(slots["momentum"], grad, n.one_minus_beta_1)
-        velocity = lerp_towards(slots["velocity"], square(grad), n.one_minus_beta_2)
-        mean = n.ahead * momentum / n.ahead_correction + n.gradient_share * grad / n.correction
-        root = jnp.sqrt(velocity / n.velocity_correction)
+        momentum = lerp_towards(slots["momentum"], grad, n.one_minus_beta_1, n.zero)
+        velocity = lerp_towards(slots["velocity"], square(grad, n.zero), n.one_minus_beta_2, n.zero)
+        mean = divide_by_shared(n.ahead * momentum, n.ahead_correction)
+        mean = mean + divide_by_shared(n.gradient_share * grad, n.correction)
+        root = jnp.sqrt(divide_by_shared(velocity, n.velocity_correction))
         step = mean * n.learning_rate / (root + n.epsilon)
         return -step, {"momentum": momentum, "velocity": velocity}
 
 
-def _warm_up(decay: Array, step: Array) -> Array:
+def _warm_up(n: SimpleNamespace, decay: Array, step: Array) -> Array:
     """From about a half to 1, the factor of the momentum at a step."""
-    return 1 - 0.5 * power(decay, step)
+    return 1 - 0.5 * power(decay, step, n.zero)
 
 
 @with_common_options

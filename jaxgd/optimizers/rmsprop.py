@@ -7,7 +7,7 @@ from typing import Any, Unpack
 
 from jaxgd._checks import is_traced_or_array
 from jaxgd._types import Array, Scalar
-from jaxgd.optimizers._arithmetic import divide_by_root, mix, rounded
+from jaxgd.optimizers._arithmetic import divide_by_root, fused, mix, rounded
 from jaxgd.optimizers._definition import NON_NEGATIVE, UNIT, Cast, Slots
 from jaxgd.optimizers._optimizer import Optimizer, build
 from jaxgd.optimizers._options import CommonOptions, with_common_options
@@ -41,14 +41,17 @@ class RMSpropRule(Rule):
         return ("velocity", *momentum, *(("average_gradient",) if self.centered else ()))
 
     def leaf(self, n: SimpleNamespace, grad: Array, value: Array, slots: Slots) -> tuple[Array, Slots]:
-        new = {"velocity": mix(slots["velocity"], grad * grad, n.rho, n.one_minus_rho)}
+        new = {"velocity": mix(slots["velocity"], grad * grad, n.rho, n.one_minus_rho, n.zero)}
         square = new["velocity"]
         if self.centered:
-            mean = new["average_gradient"] = mix(slots["average_gradient"], grad, n.rho, n.one_minus_rho)
-            square = square - rounded(mean * mean)
-        step = divide_by_root(n.learning_rate * grad, square + n.epsilon)
+            mean = new["average_gradient"] = mix(
+                slots["average_gradient"], grad, n.rho, n.one_minus_rho, n.zero
+            )
+            square = square - rounded(mean * mean, n.zero)
+        step = divide_by_root(n.learning_rate * grad, square + n.epsilon, n.zero)
         if self.has_momentum:
-            step = new["momentum"] = rounded(n.momentum * slots["momentum"]) + step
+            new["momentum"] = rounded(n.momentum * slots["momentum"], n.zero) + step
+            step = fused(new["momentum"], n.zero)
         return -step, new
 
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from jaxgd._checks import is_traced_or_array
 from jaxgd._types import Array, Scalar
-from jaxgd.optimizers._arithmetic import lerp_towards, mix, power, rounded, square
+from jaxgd.optimizers._arithmetic import divide_by_shared, lerp_towards, mix, power, rounded, square
 from jaxgd.optimizers._definition import NON_NEGATIVE, UNIT, Cast, Slots
 from jaxgd.optimizers._optimizer import Optimizer, build
 from jaxgd.optimizers._options import CommonOptions, with_common_options
@@ -53,20 +53,20 @@ class ScheduleFreeAdamWRule(Rule):
         warm = jnp.minimum(n.step / n.warmup_steps, 1) if self.warms_up else 1
         scalars = {
             "rate": n.learning_rate * warm,
-            "correction": 1 - power(n.beta_2, n.step),
+            "correction": 1 - power(n.beta_2, n.step, n.zero),
             "newest": 1 / n.step,
             "rest": 1 - 1 / n.step,
         }
         return scalars, {}
 
     def leaf(self, n: SimpleNamespace, grad: Array, value: Array, slots: Slots) -> tuple[Array, Slots]:
-        velocity = lerp_towards(slots["velocity"], square(grad), n.one_minus_beta_2)
-        root = jnp.sqrt(velocity / n.correction) + n.epsilon
+        velocity = lerp_towards(slots["velocity"], square(grad, n.zero), n.one_minus_beta_2, n.zero)
+        root = jnp.sqrt(divide_by_shared(velocity, n.correction)) + n.epsilon
         fast = slots["momentum"] - n.rate * grad / root
         reference = slots["momentum"] if self.documented else fast
-        mean = (value - rounded(n.one_minus_beta_1 * reference)) / n.beta_1
-        mean = mix(mean, fast, n.rest, n.newest)
-        return mix(mean, fast, n.beta_1, n.one_minus_beta_1), {"momentum": fast, "velocity": velocity}
+        mean = divide_by_shared(value - rounded(n.one_minus_beta_1 * reference, n.zero), n.beta_1)
+        mean = mix(mean, fast, n.rest, n.newest, n.zero)
+        return mix(mean, fast, n.beta_1, n.one_minus_beta_1, n.zero), {"momentum": fast, "velocity": velocity}
 
 
 @with_common_options

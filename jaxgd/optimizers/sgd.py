@@ -7,7 +7,7 @@ from typing import Any, Unpack
 
 from jaxgd._checks import is_traced_or_array
 from jaxgd._types import Array, Scalar
-from jaxgd.optimizers._arithmetic import rounded
+from jaxgd.optimizers._arithmetic import fused, rounded
 from jaxgd.optimizers._definition import UNIT, Cast, Slots
 from jaxgd.optimizers._optimizer import Optimizer, build
 from jaxgd.optimizers._options import CommonOptions, with_common_options
@@ -39,12 +39,12 @@ class SGDRule(Rule):
         return ("momentum",) if self.has_momentum else ()
 
     def leaf(self, n: SimpleNamespace, grad: Array, value: Array, slots: Slots) -> tuple[Array, Slots]:
-        step = rounded(grad * n.learning_rate)
+        step = rounded(grad * n.learning_rate, n.zero)
         if not self.has_momentum:
             return -step, {}
-        velocity = rounded(slots["momentum"] * n.momentum) - step
-        change = rounded(velocity * n.momentum) - step if self.nesterov else velocity
-        return change, {"momentum": velocity}
+        velocity = rounded(slots["momentum"] * n.momentum, n.zero) - step
+        ahead = rounded(velocity * n.momentum, n.zero) - step if self.nesterov else fused(velocity, n.zero)
+        return ahead, {"momentum": velocity}
 
 
 @with_common_options

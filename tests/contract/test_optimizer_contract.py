@@ -9,6 +9,8 @@ from jaxgd import optimizers
 
 NAMES = ["Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "Ftrl", "Lamb", "Lion", "Muon"]
 NAMES += ["Nadam", "RMSprop", "SGD", "ScheduleFreeAdamW"]
+# Sums, matrix products and powers, which one program may do in another order than another.
+SUMMED = ["Adafactor", "Ftrl", "Lamb", "Muon"]
 VARIANTS = {
     **{name: (name, {}) for name in NAMES},
     "momentum": ("SGD", {"momentum": 0.9, "nesterov": True}),
@@ -48,17 +50,20 @@ def loss(params):
     return sum(jnp.sum((leaf - 1) ** 2) for leaf in jax.tree.leaves(params))
 
 
-def advance(optimizer, carry):
+def advance(rule, carry):
     params, state = carry
-    grads = jax.grad(lambda p: optimizer.rule.scale_loss(loss(p), state))(params)
-    return optimizer.rule.apply(grads, state, params)
+    grads = jax.grad(lambda p: rule.scale_loss(loss(p), state))(params)
+    return rule.apply(grads, state, params)
+
+
+step = jax.jit(advance, static_argnums=0)
+"""One program a rule, for all tests: every number is in the state."""
 
 
 def run(optimizer, params, num_steps=5):
     carry = params, optimizer.init(params)
-    step = jax.jit(lambda carry: advance(optimizer, carry))
     for _ in range(num_steps):
-        carry = step(carry)
+        carry = step(optimizer.rule, carry)
     return carry
 
 
@@ -88,28 +93,28 @@ def test_goes_down(optimizer, params):
 
 
 def test_jit_is_eager(optimizer, params):
-    carry = params, optimizer.init(params)
-    for _ in range(3):
-        carry = advance(optimizer, carry)
+    carry = advance(optimizer.rule, (params, optimizer.init(params)))
     # Muon's matrix products and Ftrl's powers are compiled in other ways, hence not bit for bit for all.
-    assert_close(carry, run(optimizer, params, 3))
+    assert_close(carry, run(optimizer, params, 1))
 
 
 def test_scan_is_a_loop(optimizer, params):
-    scanned, _ = jax.jit(
-        lambda carry: jax.lax.scan(lambda c, _: (advance(optimizer, c), None), carry, length=5)
-    )((params, optimizer.init(params)))
-    assert_close(scanned, run(optimizer, params))
+    start = params, optimizer.init(params)
+    scanned, _ = jax.lax.scan(lambda carry, _: (advance(optimizer.rule, carry), None), start, length=5)
+    looped = run(optimizer, params)
+    if optimizer.rule.class_name in SUMMED or optimizer.rule.clipping:
+        assert_close(scanned, looped)
+    else:
+        assert_equal(scanned, looped)
 
 
 def test_vmap_over_rates_is_a_loop(optimizer, params):
     rates = jnp.array([0.01, 0.1])
 
-    def train(rate):
-        member = optimizer.with_hyperparameters(learning_rate=rate)
-        return advance(member, advance(member, (params, member.init(params))))[0]
-
-    many = jax.jit(jax.vmap(train))(rates)
+    states = jax.vmap(lambda rate: optimizer.with_hyperparameters(learning_rate=rate).init(params))(rates)
+    many = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), params), states
+    vector_step = jax.jit(jax.vmap(lambda carry: advance(optimizer.rule, carry)))
+    many, _ = vector_step(vector_step(many))
     for index, rate in enumerate(rates):
         member = optimizer.with_hyperparameters(learning_rate=float(rate))
         assert_close(jax.tree.map(lambda leaf, i=index: leaf[i], many), run(member, params, 2)[0])
@@ -131,8 +136,7 @@ def test_resuming_is_going_on(optimizer, params):
     """A state that went through the host continues bit for bit."""
     carry = run(optimizer, params, 3)
     stored = jax.tree.map(jnp.asarray, jax.tree.map(np.asarray, carry))
-    step = jax.jit(lambda carry: advance(optimizer, carry))
-    assert_equal(step(stored), step(carry))
+    assert_equal(step(optimizer.rule, stored), step(optimizer.rule, carry))
 
 
 def test_zero_gradient_makes_no_nan(optimizer, params):

@@ -19,7 +19,7 @@ import tensorflow as tf
 
 from jaxgd import optimizers, schedules
 
-SHAPES = {"h/kernel": (5, 7), "h/bias": (7,), "out/kernel": (7, 3), "out/bias": (3,)}
+SHAPES = {"h/kernel": (24, 33), "h/bias": (33,), "out/kernel": (33, 5), "out/bias": (5,)}
 SCALES = {"h/kernel": 1, "h/bias": 1e-3, "out/kernel": 1e-6, "out/bias": 1}
 LIMITS = {"l1_regularization_strength": 0.01, "l2_regularization_strength": 0.02, "beta": 0.1}
 FTRL = {**LIMITS, "l2_shrinkage_regularization_strength": 0.03}
@@ -64,7 +64,7 @@ COMMON = {
     "global_clipnorm": {"global_clipnorm": 0.3, "weight_decay": 0.01},
     "average": {"use_ema": True, "ema_momentum": 0.9, "weight_decay": 0.02},
     "overwrite": {"use_ema": True, "ema_overwrite_frequency": 4},
-    "accumulate": {"gradient_accumulation_steps": 3, "clipnorm": 0.5},
+    "accumulate": {"gradient_accumulation_steps": 3, "clipvalue": 0.5},
     "all": {
         "gradient_accumulation_steps": 2,
         "global_clipnorm": 0.3,
@@ -89,21 +89,22 @@ def case_id(value):
     return value if isinstance(value, str) else "-".join(map(str, value)) or "default"
 
 
-def make_case(name, num_steps, dtype):
+def make_case(name, num_steps, dtype, paths=tuple(SHAPES)):
     """Parameters and gradients by path, from a hash of the case's name."""
     seed = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "little")
     rng = np.random.default_rng(seed)
+    shapes = {path: SHAPES[path] for path in paths}
     params = {
-        path: (SCALES[path] * rng.standard_normal(shape)).astype(dtype) for path, shape in SHAPES.items()
+        path: (SCALES[path] * rng.standard_normal(shape)).astype(dtype) for path, shape in shapes.items()
     }
 
     def gradient(path, shape):
         magnitudes = SCALES[path] * 10 ** rng.uniform(-6, 0, shape)
         return (magnitudes * rng.standard_normal(shape)).astype(dtype)
 
-    steps = [{path: gradient(path, shape) for path, shape in SHAPES.items()} for _ in range(num_steps)]
+    steps = [{path: gradient(path, shape) for path, shape in shapes.items()} for _ in range(num_steps)]
     for grads in steps:
-        grads["h/kernel"][2] = 0
+        grads[paths[0]][2] = 0
     return params, steps
 
 
@@ -137,8 +138,10 @@ def graph_as_written():
     """No rewriting of graphs by TensorFlow, which then computes what eager calls do."""
     before = tf.config.optimizer.get_experimental_options()
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
-    yield
-    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": False, **before})
+    try:
+        yield
+    finally:
+        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": False, **before})
 
 
 def run_keras(optimizer, params, steps, constraint=None, finalize=False, graph=graph_as_written):
@@ -167,9 +170,9 @@ def run_ours(optimizer, params, steps, constrain=None, finalize=False):
     return flattened(rule.finalize(params, state) if finalize else params)
 
 
-def compare(name, keras_optimizer, optimizer, dtype, num_steps=200, **options):
+def compare(name, keras_optimizer, optimizer, dtype, num_steps=200, paths=tuple(SHAPES), **options):
     """Number of unequal entries, and the largest error of a parameter over the distance that it travelled."""
-    params, steps = make_case(name, num_steps, dtype)
+    params, steps = make_case(name, num_steps, dtype, paths)
     want = run_keras(keras_optimizer, params, steps, **options)
     got = run_ours(optimizer, params, steps, **options)
     assert all(got[path].dtype == dtype for path in params)
@@ -186,14 +189,25 @@ def relative_error(got, want, start):
 @pytest.fixture
 def float64():
     keras.config.set_floatx("float64")
-    with jax.enable_x64(True):
-        yield
-    keras.config.set_floatx("float32")
+    try:
+        with jax.enable_x64(True):
+            yield
+    finally:
+        keras.config.set_floatx("float32")
 
 
 @pytest.mark.parametrize(("class_name", "arguments"), BIT_EQUAL, ids=case_id)
 def test_float32_is_bit_equal(class_name, arguments):
     unequal, _ = compare(class_name, theirs(class_name, arguments), ours(class_name, arguments), "float32")
+    assert unequal == 0
+
+
+@pytest.mark.parametrize(("class_name", "arguments"), BIT_EQUAL, ids=case_id)
+def test_one_parameter_alone_is_bit_equal(class_name, arguments):
+    """A compiler inverts a scalar divisor that has no other use."""
+    optimizer = ours(class_name, {**arguments, "loss_scale_factor": 3.0})
+    keras_optimizer = theirs(class_name, {**arguments, "loss_scale_factor": 3.0})
+    unequal, _ = compare(class_name, keras_optimizer, optimizer, "float32", 20, paths=("out/kernel",))
     assert unequal == 0
 
 
@@ -240,7 +254,7 @@ def test_common_options(class_name, common, float64):
     assert error <= FLOAT64_BOUND
 
 
-@pytest.mark.parametrize("common", ["clipvalue", "average", "overwrite"])
+@pytest.mark.parametrize("common", ["clipvalue", "average", "overwrite", "accumulate"])
 def test_common_options_without_sums_are_bit_equal(common):
     arguments = COMMON[common]
     unequal, _ = compare(common, theirs("Adam", arguments), ours("Adam", arguments), "float32", 30)

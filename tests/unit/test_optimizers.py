@@ -12,6 +12,7 @@ import pytest
 from jaxgd import optimizers, schedules
 from jaxgd._statistics import merge, partition, trainable_mask
 from jaxgd.optimizers import adam, adamw, loss_scale, multi, muon, rmsprop, sgd
+from jaxgd.optimizers._arithmetic import opaque_zero, rounded
 from jaxgd.optimizers.muon import orthogonalized
 
 PARAMS = {"out": {"kernel": jnp.array([[1.0, -2.0]]), "bias": jnp.array([0.5, 0.25])}}
@@ -63,7 +64,7 @@ def test_lion_steps_by_the_sign():
 
 def test_orthogonalized_has_singular_values_near_one():
     matrix = np.random.default_rng(0).standard_normal((6, 3)).astype(np.float32)
-    x = orthogonalized(jnp.asarray(matrix), 5, 3.4445, -4.7750, 2.0315)
+    x = orthogonalized(jnp.asarray(matrix), 5, 3.4445, -4.7750, 2.0315, zero=jnp.float32(0))
     values = np.linalg.svd(np.asarray(x), compute_uv=False)
     assert 0.6 < values.min() <= values.max() < 1.3
 
@@ -478,3 +479,13 @@ def test_update_can_be_differentiated():
         return jnp.sum(params["out"]["kernel"])
 
     assert float(jax.grad(end)(jnp.float32(0.1))) == pytest.approx(-2.5)
+
+
+@pytest.mark.parametrize("step", [0, 1, 70000])
+def test_opaque_zero_changes_no_number(step):
+    numbers = np.array([0.0, -0.0, 1e-4, -1.5, np.inf, -np.inf, np.nan], np.float32)
+    for dtype in (jnp.float32, jnp.float16, jnp.bfloat16):
+        values = numbers.astype(dtype)
+        zero = opaque_zero(jnp.float32(step).astype(dtype))
+        got = np.asarray(jax.jit(rounded)(values, zero))
+        assert got.tobytes() == values.tobytes()
