@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from itertools import groupby
+from typing import Any
 
 from jaxgd._checks import unknown_name
 from jaxgd.parity.case import Case, Outcome
@@ -72,17 +73,31 @@ def run(
       processes: how many run at the same time; None for one a core.
       report: called with each outcome as it comes.
     """
-    outcomes: dict[Case, Outcome] = {}
-    context = multiprocessing.get_context("spawn")
-    count = max(1, min(processes or os.cpu_count() or 1, len(cases)))
-    with ProcessPoolExecutor(count, context, initializer=_start, max_tasks_per_child=_CHUNK) as pool:
-        futures = [pool.submit(run_here, chunk) for chunk in chunks(cases)]
-        for future in as_completed(futures):
-            for outcome in future.result():
-                outcomes[outcome.case] = outcome
-                if report is not None:
-                    report(outcome)
+
+    def show(outcomes: list[Outcome]) -> None:
+        for outcome in outcomes if report is not None else ():
+            report(outcome)
+
+    done = in_processes(run_here, list(chunks(cases)), processes, show)
+    outcomes = {outcome.case: outcome for chunk in done for outcome in chunk}
     return [outcomes[case] for case in cases]
+
+
+def in_processes(
+    function: Callable[[Any], Any],
+    arguments: Sequence[Any],
+    processes: int | None = None,
+    show: Callable[[Any], None] | None = None,
+) -> list[Any]:
+    """`function` of each argument, in fresh processes; `show` gets each result as it comes."""
+    context = multiprocessing.get_context("spawn")
+    count = max(1, min(processes or os.cpu_count() or 1, len(arguments)))
+    with ProcessPoolExecutor(count, context, initializer=_start, max_tasks_per_child=_CHUNK) as pool:
+        futures = [pool.submit(function, argument) for argument in arguments]
+        for future in as_completed(futures):
+            if show is not None:
+                show(future.result())
+    return [future.result() for future in futures]
 
 
 def chunks(cases: Sequence[Case]) -> Iterator[list[Case]]:

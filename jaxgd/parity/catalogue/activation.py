@@ -126,7 +126,6 @@ def _numbers(regime: str, rng: np.random.Generator) -> np.ndarray:
     return normal * {"scale 1e-3": 1e-3, "scale 1e-6": 1e-6}.get(regime, 2.0)
 
 
-@functools.cache
 def _activation(subject: str, options: Options) -> activations.Activation:
     return activations.get(subject, **dict(options))
 
