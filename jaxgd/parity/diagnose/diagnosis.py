@@ -8,14 +8,14 @@ import numpy as np
 from jaxgd.parity.diagnose.finding import Finding, make_finding, relative_residual
 from jaxgd.parity.diagnose.model import CLIPPINGS, Model, to_unknown
 from jaxgd.parity.diagnose.rates import with_schedule
-from jaxgd.parity.diagnose.rules import RULES, UpdateRule
+from jaxgd.parity.diagnose.rules import RULES, Lion, SignDescent, UpdateRule
 from jaxgd.parity.diagnose.search import Attempt, Views, clipping_guesses, explained, polish, simplified
 from jaxgd.parity.diagnose.signs import signed
 from jaxgd.parity.diagnose.trace import Run
 
-_FLOAT32_CONSTANTS = 2e-5
+_FLOAT32_CONSTANTS = 1e-6
 _NEAR = 1e-3
-_EQUAL, _SLACK = 1.05, 0.1
+_EQUAL, _SLACK, _SAME = 1.05, 0.1, 0.02
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,8 @@ class Diagnosis:
     """What was found.
 
     Args:
-      findings: what explains the run down to rounding, the best first; empty if nothing does. All of them fit
-        equally well; those after the first have more numbers, or differ where this run cannot tell.
+      findings: what explains the run down to rounding with the fewest numbers; empty if nothing does. If
+        there is more than one, this run cannot tell them apart.
       nearest: what came nearest if nothing fits, with its residual; or None.
       precision: relative error of an update above rounding that had to be allowed.
     """
@@ -52,12 +52,12 @@ def diagnose(run: Run) -> Diagnosis:
     """The update rule that made a run, and its numbers, from parameters and gradients alone.
 
     Every rule of the catalogue is fitted to the increments with one free rate per step, by least squares in
-    units of the run's own rounding; what explains them is given a schedule, and what then still explains them is
-    ranked: fewer numbers first. Clipping and decay added to the gradient are tried when nothing else explains
-    the run.
+    units of the run's own rounding; what explains them is given a schedule, and what then still explains them
+    is ranked: fewer numbers first. Clipping and decay added to the gradient are tried when nothing else
+    explains the run.
 
     Args:
-      run: at least 8 steps from the start of the optimizer.
+      run: at least 5 steps from the start of the optimizer.
 
     Returns:
       A `Diagnosis`; without findings if no rule of the catalogue explains the run.
@@ -79,7 +79,7 @@ def diagnose(run: Run) -> Diagnosis:
         scheduled = _scheduled(views, [*signs, *fits])
         if not scheduled and run.dtype == np.float64:
             views_of_fits = Views(run, _FLOAT32_CONSTANTS)
-            scheduled = _scheduled(views_of_fits, _nearly(views, views_of_fits, missed))
+            scheduled = _scheduled(views_of_fits, _nearly(views, views_of_fits, [*signs, *fits, *missed]))
         if scheduled:
             findings = tuple(make_finding(views_of_fits, attempt) for attempt in _ranked(scheduled))
             return Diagnosis(findings, None, views_of_fits.constants)
@@ -134,7 +134,11 @@ def _restarts(views: Views, attempt: Attempt) -> list[Attempt]:
 
 
 def _ranked(fits: list[Attempt]) -> list[Attempt]:
-    """Those that fit as well as the best, fewer numbers first, then the smaller residual."""
+    """Those that fit as well as the best with the fewest numbers; in the catalogue's order if equal."""
     least = min(attempt.rms for attempt in fits)
     equal = [attempt for attempt in fits if attempt.rms <= _EQUAL * least + _SLACK]
-    return sorted(equal, key=lambda attempt: (len(attempt.x), round(attempt.rms, 2)))
+    fewest = min(len(attempt.x) for attempt in equal)
+    simplest = [attempt for attempt in equal if len(attempt.x) == fewest]
+    nearest = min(attempt.rms for attempt in simplest)
+    order = [*RULES, SignDescent, Lion]
+    return sorted(simplest, key=lambda a: (a.rms > nearest + _SAME, order.index(a.model.rule)))

@@ -11,20 +11,27 @@ from jaxgd.parity.diagnose.rules import Parameter
 from jaxgd.parity.diagnose.search import Attempt, Views
 
 _SURE = 0.01
+_ZERO_SHARE = 1e-6
 
 
 @dataclass(frozen=True)
 class Number:
-    """A hyperparameter: its value, and the range that the run leaves open (two standard errors)."""
+    """A hyperparameter: its value, and the range that the run leaves open (two standard errors).
+
+    >>> str(Number(0.1234, 0.1233, 0.1236)), str(Number(0.99, 0.98, 0.999, is_share=True))
+    ('0.1234', '0.98 to 1 (open)')
+    """
 
     value: float
     low: float
     high: float
+    is_share: bool = False
 
     @property
     def is_determined(self) -> bool:
-        """Whether the run determines it to 1 %."""
-        return self.high - self.low <= 2 * _SURE * abs(self.value)
+        """Whether the run determines it to 1 %; a share, what it lacks to 1 as well."""
+        size = min(abs(self.value), 1 - self.value) if self.is_share else abs(self.value)
+        return self.high - self.low <= 2 * _SURE * max(size, _ZERO_SHARE if self.is_share else 0.0)
 
     @property
     def short(self) -> float:
@@ -38,7 +45,7 @@ class Number:
     def __str__(self) -> str:
         if self.is_determined:
             return f"{self.short:.6g}"
-        return f"not determined by this run ({self.low:.2g} to {self.high:.2g})"
+        return f"{self.low:.2g} to {self.high:.2g} (open)"
 
 
 @dataclass(frozen=True)
@@ -98,7 +105,7 @@ def make_finding(views: Views, attempt: Attempt) -> Finding:
         for place, parameter in enumerate(model.parameters)
     }
     for name, (low, high) in attempt.ranges.items():
-        numbers[name] = Number(numbers[name].value, low, high)
+        numbers[name] = Number(numbers[name].value, low, high, is_share=True)
     return Finding(
         name=model.rule.name,
         form=model.rule.form,
@@ -118,16 +125,18 @@ def _decay(decay: str, coupled: bool) -> str:
 
 
 def _number(parameter: Parameter, unknown: float, spread: float) -> Number:
+    if parameter.kind == "whole":
+        return Number(float(unknown), float(unknown), float(unknown))
     ends = [float(to_value(parameter, end)) for end in (unknown - spread, unknown + spread)]
-    with np.errstate(over="ignore"):
-        return Number(float(to_value(parameter, unknown)), min(ends), max(ends))
+    lowest = 0.0 if parameter.kind in ("share", "non-negative") else -np.inf
+    return Number(
+        float(to_value(parameter, unknown)), max(min(ends), lowest), max(ends), parameter.kind == "share"
+    )
 
 
 def relative_residual(views: Views, attempt: Attempt) -> float:
     """Root mean square of what is unexplained over that of the changes."""
     problem = views.of(attempt.model.rule)
-    weights = np.ones_like(problem.changes)
-    if attempt.model.schedule is None:
-        weights = problem.weights(attempt.model.rule.arithmetic)
+    weights = problem.weights(attempt.model.rule.arithmetic)
     left = attempt.model.residuals(problem, attempt.x[None], weights)[0][0] / weights.ravel()
     return float(np.sqrt(np.mean(left**2) / np.mean(problem.changes**2)))

@@ -46,7 +46,10 @@ def minimize(
     for _ in range(iterations if x.shape[1] else 0):
         jacobian = _jacobian(residuals, x, current, upper, increments)
         normal = jacobian @ jacobian.swapaxes(1, 2)
-        step = _step(normal, np.einsum("spm,sm->sp", jacobian, current), damping)
+        slope = np.einsum("spm,sm->sp", jacobian, current)
+        held = ((x <= lower) & (slope > 0)) | ((x >= upper) & (slope < 0))
+        free = (~held[:, :, None]) & (~held[:, None, :])
+        step = _step(np.where(free, normal, 0), np.where(held, 0, slope), damping)
         trial = np.clip(x - step, lower, upper)
         tried = _finite(residuals(trial))
         tried_cost = np.mean(tried**2, axis=1)

@@ -16,8 +16,9 @@ _BOUNDS = {
     "positive": (-75.0, 30.0),
     "signed": (-np.inf, np.inf),
     "non-negative": (0.0, np.inf),
+    "whole": (1.0, np.inf),
 }
-_INCREMENTS = {"share": 1e-6, "positive": 1e-6, "signed": 1e-7, "non-negative": 1e-7}
+_INCREMENTS = {"share": 1e-6, "positive": 1e-6, "signed": 1e-7, "non-negative": 1e-7, "whole": 1e-7}
 _DECAY, _VECTOR_DECAY = (
     Parameter("weight_decay", "signed", (0.0,)),
     Parameter("vector_decay", "signed", (0.0,)),
@@ -33,10 +34,11 @@ def to_unknown(parameter: Parameter, value: Any) -> Any:
 
 
 def to_value(parameter: Parameter, unknown: Any) -> Any:
-    """The inverse of `to_unknown`."""
-    if parameter.kind == "share":
-        return -np.expm1(unknown)
-    return np.exp(unknown) if parameter.kind == "positive" else unknown
+    """The inverse of `to_unknown`; infinite where it is beyond every float."""
+    with np.errstate(over="ignore"):
+        if parameter.kind == "share":
+            return -np.expm1(unknown)
+        return np.exp(unknown) if parameter.kind == "positive" else unknown
 
 
 @dataclass(frozen=True)

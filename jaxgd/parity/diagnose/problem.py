@@ -8,11 +8,13 @@ from jaxgd.parity.diagnose.trace import Run
 
 _ARITHMETIC = 3.0
 """Roundings of an update's own size that are put down to the arithmetic of any rule."""
+_SEARCH = 2e-15
+"""Relative error of an update that the search itself makes, as it holds logarithms in float64."""
 
 
 @dataclass(frozen=True)
 class Leaf:
-    """Where one parameter lies in the flattened arrays. `shape` is None where only some elements are there."""
+    """Where one parameter lies in the flattened arrays; `shape` is None if only some elements are there."""
 
     name: str
     start: int
@@ -36,6 +38,7 @@ class Problem:
       grads: [steps, elements].
       rounding: [steps, elements], standard deviation that storing the parameters gives `changes`.
       arithmetic: relative error of a change that the arithmetic of a rule gives it.
+      precision: half the spacing of numbers near 1 in the type of the rule's constants.
       sizes: [elements], largest change of each element.
       norms: [steps, leaves], norms of the gradients of whole leaves, also where elements were left out.
       total_norm: [steps], norm of all gradients together.
@@ -46,6 +49,7 @@ class Problem:
     grads: np.ndarray
     rounding: np.ndarray
     arithmetic: float
+    precision: float
     sizes: np.ndarray
     norms: np.ndarray
     total_norm: np.ndarray
@@ -70,12 +74,12 @@ class Problem:
             [np.full(leaf.stop - leaf.start, number) for number, leaf in enumerate(self.leaves)]
         )
 
-    def weights(self, arithmetic: float, softness: float = 0.0) -> np.ndarray:
+    def weights(self, arithmetic: float, softness: np.ndarray | float = 0.0) -> np.ndarray:
         """[steps, elements]: one over the noise.
 
         Args:
           arithmetic: how much more than usual a rule's arithmetic rounds.
-          softness: relative error that is forgiven too, for searches far from the solution.
+          softness: relative error that is forgiven too, of all steps or [steps, 1].
         """
         relative = arithmetic * self.arithmetic + softness
         return 1 / np.sqrt(self.rounding**2 + (relative * self.sizes) ** 2 + np.finfo(np.float64).tiny)
@@ -114,7 +118,7 @@ def _finish(run: Run, names: list, leaves: tuple, values: np.ndarray, grads: np.
     changes = np.diff(exact, axis=0)
     sizes = np.abs(changes).max(axis=0)
     spacing = np.spacing(np.maximum(np.abs(values[1:]), np.abs(values[:-1])).astype(run.dtype))
-    arithmetic = _ARITHMETIC * np.finfo(run.dtype).eps / 2 + constants
+    arithmetic = _ARITHMETIC * np.finfo(run.dtype).eps / 2 + constants + _SEARCH
     norms = {
         name: np.linalg.norm(g.reshape(run.steps, -1).astype(float), axis=1) for name, g in run.grads.items()
     }
@@ -124,6 +128,7 @@ def _finish(run: Run, names: list, leaves: tuple, values: np.ndarray, grads: np.
         grads=grads.astype(np.float64),
         rounding=spacing.astype(np.float64) / np.sqrt(6),
         arithmetic=arithmetic,
+        precision=float(np.finfo(np.float32 if constants else run.dtype).eps / 2),
         sizes=sizes,
         norms=np.stack([norms[name] for name in names], axis=1),
         total_norm=np.linalg.norm(np.stack(list(norms.values())), axis=0),

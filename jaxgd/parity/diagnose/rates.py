@@ -1,6 +1,7 @@
 """From free rates to a schedule: which of the known ones gives them, together with everything else."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -12,14 +13,15 @@ from jaxgd.parity.diagnose.search import Attempt, Views, best, fit, simplified
 
 _ROUGHLY = 2e-3
 _WORST = 0.1
+_STEPS_PER_NUMBER = 3
 _MOST_TRIED = 5
 
 
 def with_schedule(views: Views, attempt: Attempt) -> Attempt | None:
     """The attempt with the simplest schedule that explains the run as well as free rates do, or None."""
     if "learning_rate" in attempt.model.names:
-        bare = Attempt(attempt.model.with_schedule(Nothing), attempt.x, attempt.rms, attempt.normal)
-        return best(bare.model, fit(views, bare.model, bare.x[None], 20))
+        bare = attempt.model.with_schedule(Nothing)
+        return best(bare, fit(views, bare, attempt.x[None], 20))
     found: list[Attempt] = []
     for schedule, guesses in _likely(views, attempt):
         model = attempt.model.with_schedule(schedule)
@@ -28,7 +30,7 @@ def with_schedule(views: Views, attempt: Attempt) -> Attempt | None:
         x = np.concatenate([np.broadcast_to(attempt.x, (len(guesses), len(attempt.x))), guesses], axis=1)
         joint = best(model, fit(views, model, _in_order(attempt.model, model, x), 25))
         if joint.rms <= 1.2 * attempt.rms + 0.3:
-            found.append(simplified(views, joint))
+            found.append(replace(simplified(views, joint), ranges=attempt.ranges))
     return min(found, key=lambda joint: joint.rms, default=None)
 
 
@@ -56,7 +58,9 @@ def _likely(views: Views, attempt: Attempt) -> Iterator[tuple[type[Schedule], np
         reached = 1 / np.sqrt(np.arange(1, len(rates) + 1))
         rates = np.where(rates > 0.999 * reached, scale, rates)
     weights = 1 / np.sqrt(errors**2 + (1e-4 * scale) ** 2)
-    fits = [(schedule, *_fit_rates(schedule, rates, weights, scale)) for schedule in SCHEDULES]
+    most = max(len(rates) // _STEPS_PER_NUMBER, 1)
+    possible = [schedule for schedule in SCHEDULES if len(schedule.parameters) <= most]
+    fits = [(schedule, *_fit_rates(schedule, rates, weights, scale)) for schedule in possible]
     limit = max(_ROUGHLY, 20 * min(error for *_, error in fits))
     good = [(len(schedule.parameters), error, schedule, x) for schedule, x, error in fits if error <= limit]
     if min(error for *_, error in fits) <= _WORST:

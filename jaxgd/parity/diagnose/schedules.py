@@ -179,7 +179,7 @@ class StepDecay(Schedule):
     """learning_rate decay_rate^(t // interval)."""
 
     name = "step decay"
-    parameters = (RATE, Parameter("decay_rate", "positive", ()), Parameter("interval", "signed", ()))
+    parameters = (RATE, Parameter("decay_rate", "positive", ()), Parameter("interval", "whole", ()))
 
     @staticmethod
     def rates(times: np.ndarray, n: Numbers) -> np.ndarray:
@@ -196,7 +196,7 @@ class Boundary(Schedule):
     """learning_rate before `boundary`, then later_rate; steps, as a share of the run, are whole numbers."""
 
     name = "piecewise constant"
-    parameters = (RATE, Parameter("later_rate", "positive", ()), Parameter("boundary", "signed", ()))
+    parameters = (RATE, Parameter("later_rate", "positive", ()), Parameter("boundary", "whole", ()))
 
     @staticmethod
     def rates(times: np.ndarray, n: Numbers) -> np.ndarray:
@@ -217,7 +217,7 @@ class TwoBoundaries(Schedule):
     parameters = (
         *Boundary.parameters,
         Parameter("last_rate", "positive", ()),
-        Parameter("second_boundary", "signed", ()),
+        Parameter("second_boundary", "whole", ()),
     )
 
     @staticmethod

@@ -18,6 +18,7 @@ LIMIT = 3.0
 _SOFTNESS = 1e-3
 _QUICK_STEPS = 32
 _LONGER, _POLISHED = 16, 10
+_EASY, _HARD = (3, 4), (8, 30)
 
 
 @dataclass(frozen=True)
@@ -82,13 +83,23 @@ class Views:
 def fit(views: Views, model: Model, x: np.ndarray, iterations: int, quick: bool = False) -> Fitted:
     """Least squares from each row of `x`: softly and on few elements if `quick`, else down to the noise."""
     problem = views.of(model.rule, quick)
-    weights = problem.weights(model.rule.arithmetic, _SOFTNESS if quick else 0.0)
+    softness = _SOFTNESS if quick else cancellation(model, problem, x[0])
+    weights = problem.weights(model.rule.arithmetic, softness)
     lower, upper = model.bounds
 
     def residuals(points: np.ndarray) -> np.ndarray:
         return model.residuals(problem, points, weights)[0]
 
     return minimize(residuals, np.clip(x, lower, upper), lower, upper, iterations, model.increments)
+
+
+def cancellation(model: Model, problem: Problem, x: np.ndarray) -> np.ndarray:
+    """[steps, 1]: relative error of 1 - b^t in the rule's precision, which free rates take up."""
+    steps = np.arange(1, problem.steps + 1)[:, None]
+    if model.schedule is None or model.rule.corrected_by is None:
+        return np.zeros(steps.shape)
+    share = model.numbers(x[None])[model.rule.corrected_by]
+    return problem.precision / np.maximum(1 - share**steps, problem.precision)
 
 
 def best(model: Model, fitted: Fitted) -> Attempt:
@@ -102,7 +113,7 @@ def starts(views: Views, model: Model) -> np.ndarray:
     lists = []
     for parameter in model.parameters:
         guesses = parameter.guesses
-        if parameter.name == model.clipping:
+        if model.clipping is not None and parameter.name == model.clipping:
             guesses = clipping_guesses(views.of(model.rule), model.clipping)
         lists.append([to_unknown(parameter, guess) for guess in guesses])
     return np.array(list(itertools.product(*lists)), dtype=float).reshape(-1, len(lists))
@@ -130,7 +141,8 @@ def _first_steps(views: Views, model: Model) -> Attempt:
     """A few iterations from the best guesses."""
     guesses = starts(views, model)
     first = fit(views, model, guesses, 0, quick=True)
-    return _quick(views, model, guesses[np.argsort(first.rms)[:3]], 4)
+    kept, iterations = _HARD if model.rule.is_hard else _EASY
+    return _quick(views, model, guesses[np.argsort(first.rms)[:kept]], iterations)
 
 
 def _quick(views: Views, model: Model, x: np.ndarray, iterations: int) -> Attempt:

@@ -1,5 +1,7 @@
 """The search among rules that move by signs: their numbers are those that give the recorded signs."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from jaxgd.parity.diagnose.model import Model, to_value
@@ -10,7 +12,8 @@ from jaxgd.parity.diagnose.search import Attempt, Views, best, fit, polish, simp
 _ROUNDS = 28
 _POINTS = 128
 _SHRINKING = 0.75
-_UNDECIDED = 1e-5
+_UNDECIDED = 8.0
+_COMPARED = 32
 _LOWEST, _HIGHEST = -9.0, -0.01
 
 
@@ -55,12 +58,13 @@ def _lion(views: Views, family: Attempt) -> Attempt | None:
 def _attempt(views: Views, family: Attempt, allowed: np.ndarray) -> Attempt:
     """Lion in the middle of the numbers that are allowed."""
     lowest, highest = allowed.min(axis=0), allowed.max(axis=0)
-    middle = allowed[np.argmin(np.abs(allowed - (lowest + highest) / 2).sum(axis=1))]
+    central = allowed[np.argsort(np.abs(allowed - (lowest + highest) / 2).sum(axis=1))[:_COMPARED]]
     model = Model(Lion, decay=family.model.decay)
-    fitted = fit(views, model, np.concatenate([middle, family.x])[None], 1)
+    decays = np.broadcast_to(family.x, (len(central), len(family.x)))
+    found = best(model, fit(views, model, np.concatenate([central, decays], axis=1), 1))
     ends = [[to_value(p, x) for x in pair] for p, *pair in zip(Lion.parameters, highest, lowest, strict=True)]
     ranges = {p.name: (float(low), float(high)) for p, (low, high) in zip(Lion.parameters, ends, strict=True)}
-    return Attempt(model, fitted.x[0], float(fitted.rms[0]), fitted.normal[0], ranges)
+    return replace(found, ranges=ranges)
 
 
 def _wrongness(problem: Problem, points: np.ndarray) -> np.ndarray:
@@ -71,5 +75,5 @@ def _wrongness(problem: Problem, points: np.ndarray) -> np.ndarray:
     total = np.zeros(len(points))
     for grad, change in zip(problem.grads, problem.changes, strict=True):
         against = rule.mixture(grad[None]) / scale * np.sign(change)
-        total += np.where(against > _UNDECIDED, against, 0).sum(axis=1)
+        total += np.where(against > _UNDECIDED * problem.precision, against, 0).sum(axis=1)
     return total

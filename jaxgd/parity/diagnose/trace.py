@@ -1,6 +1,7 @@
 """What is diagnosed: parameters and gradients of a run, step by step, and nothing about what made them."""
 
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from jaxgd._checks import wrong
+from jaxgd.parity.trace.format import MANIFEST, read_trace
 
-MIN_STEPS = 8
+MIN_STEPS = 5
 
 
 @dataclass(frozen=True)
@@ -22,8 +24,8 @@ class Run:
       grads: {name: [steps, ...]}, the same names and shapes.
 
     Raises:
-      ValueError: names, shapes or types do not fit together, there are fewer than 8 steps, nothing moved, or a
-        value is not finite.
+      ValueError: names, shapes or types do not fit together, there are fewer than 5 steps, nothing moved, or
+        a value is not finite.
 
     >>> Run({"w": np.zeros((9, 2))}, {"w": np.zeros((8, 3))})
     Traceback (most recent call last):
@@ -67,9 +69,10 @@ def _check_leaf(name: str, values: np.ndarray, grads: np.ndarray, steps: int) ->
 
 
 def read_run(path: str | Path) -> Run:
-    """The run in an NPZ file with arrays `params/NAME` [steps + 1, ...] and `grads/NAME` [steps, ...].
+    """The run in a trace or an NPZ file with `params/NAME` [steps + 1, ...] and `grads/NAME` [steps, ...].
 
-    Other arrays in the file are ignored. Nothing in it is unpickled.
+    Parameters without a gradient and other arrays are ignored. Nothing is unpickled; a trace's checksums are
+    checked.
 
     Raises:
       OSError: the file cannot be read.
@@ -81,15 +84,17 @@ def read_run(path: str | Path) -> Run:
         raise ValueError(
             f"{path}: expected arrays named params/NAME and grads/NAME, got {sorted(arrays)[:8]}."
         )
-    return Run(params, grads)
+    return Run({name: values for name, values in params.items() if name in grads}, grads)
 
 
-def _arrays(path: str | Path) -> dict[str, np.ndarray]:
+def _arrays(path: str | Path) -> Mapping[str, np.ndarray]:
     try:
         with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except (ValueError, EOFError, AttributeError, TypeError, zipfile.BadZipFile) as error:
+            if MANIFEST not in file.files:
+                return {name: file[name] for name in file.files if name.startswith(("params/", "grads/"))}
+    except (ValueError, EOFError, AttributeError, TypeError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(f"{path}: expected an NPZ file of plain arrays: {error}") from error
+    return read_trace(path).arrays
 
 
 def _below(arrays: Mapping[str, Any], prefix: str) -> dict[str, np.ndarray]:

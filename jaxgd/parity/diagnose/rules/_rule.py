@@ -18,7 +18,8 @@ class Parameter:
 
     Args:
       name: Keras's word for it.
-      kind: "share" (in [0, 1), searched along log(1 - value)), "positive" (along its logarithm) or "signed".
+      kind: "share" (in [0, 1), searched along log(1 - value)), "positive" (along its
+        logarithm), "signed", "non-negative", or "whole" (not searched: one of the guesses).
       guesses: where searches start.
     """
 
@@ -39,7 +40,10 @@ ACCUMULATOR = Parameter("initial_accumulator_value", "positive", (0.1, 1e-4))
 class UpdateRule:
     """An update rule: `change = offset - rate * direction`, with the rate left open.
 
-    A subclass sets the class variables, starts its slots in `__init__`, and gives `move`. Slots depend on the
+    `arithmetic` is how much more than other rules it rounds; `corrected_by` names the share b whose 1 - b^t
+    divides, as that difference loses digits in the first steps; `own_decay` forbids any other; a rule with
+    `whole_leaves` cannot be tried on some elements alone; one that `is_hard` needs more starts and longer
+    searches. A subclass sets these, starts its slots in `__init__`, and gives `move`. Slots depend on the
     recorded gradients and parameters alone, never on what the simulation predicted, so errors do not grow.
 
     Args:
@@ -54,6 +58,8 @@ class UpdateRule:
     own_decay: ClassVar[bool] = False
     rate_is_bounded: ClassVar[bool] = False
     arithmetic: ClassVar[float] = 1.0
+    corrected_by: ClassVar[str | None] = None
+    is_hard: ClassVar[bool] = False
 
     def __init__(self, numbers: Numbers, problem: Problem) -> None:
         self.numbers = numbers

@@ -26,6 +26,7 @@ class Adam(UpdateRule):
     name = "adam"
     form = CORRECTED
     parameters = _ADAM
+    corrected_by = "beta_2"
 
     def __init__(self, numbers: Numbers, problem: Problem) -> None:
         super().__init__(numbers, problem)
@@ -64,6 +65,7 @@ class AdamUncorrected(Adam):
     """w <- w - rate m / (sqrt(v) + epsilon)."""
 
     form = "without bias correction"
+    corrected_by = None
 
     def numerator(self, step: int, grad: np.ndarray) -> np.ndarray:
         return self.mean
@@ -151,6 +153,7 @@ class Adamax(Adam):
 
     name = "adamax"
     form = "epsilon after the maximum"
+    corrected_by = "beta_1"
 
     def next_square(self, grad: np.ndarray) -> np.ndarray:
         return np.maximum(self.beta_2 * self.square, np.abs(grad))
@@ -196,7 +199,7 @@ class Yogi(Adam):
 
 
 class Radam(Adam):
-    """Adam rectified by the variance of its root; the plain corrected mean while that variance is infinite."""
+    """Adam rectified by the variance of its root; the corrected mean alone while that is infinite."""
 
     name = "radam"
 

@@ -1,4 +1,4 @@
-"""Rules that divide a gradient by the root of past squares, without momentum or with momentum of the quotient."""
+"""Rules that divide a gradient by the root of past squares, with or without momentum of the quotient."""
 
 from typing import Any
 

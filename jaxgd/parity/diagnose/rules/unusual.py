@@ -147,6 +147,7 @@ class ScheduleFree(UpdateRule):
     name = "schedule-free adamw"
     form = "parameters are the mean of z"
     parameters = (BETA_2, EPSILON)
+    corrected_by = "beta_2"
 
     def __init__(self, numbers: Numbers, problem: Problem) -> None:
         super().__init__(numbers, problem)
@@ -211,6 +212,7 @@ class FtrlPenalized(Ftrl):
     """As `Ftrl`, with penalties and a free power."""
 
     form = "with penalties"
+    is_hard = True
     parameters = (
         *Ftrl.parameters,
         Parameter("learning_rate_power", "signed", (-0.5,)),
