@@ -100,8 +100,9 @@ def adafactor(
 
     Raises:
       TypeError, ValueError: an argument is no number or out of its range.
-    Keras: Adafactor; equal to rounding, as means are summed in another order. `optax.adafactor` has the same
-    formula for matrices with `min_dim_size_to_factor=1` and a bounded rate (1e-8).
+    Keras: Adafactor; means are summed in another order, 4e-6 of the distance travelled in float32.
+    `optax.adafactor` has the same formula for matrices with `min_dim_size_to_factor=1` and a bounded rate
+    (1e-8).
 
     >>> import jax.numpy as jnp
     >>> slots = adafactor().init({"w": jnp.zeros((3, 2))}).slots

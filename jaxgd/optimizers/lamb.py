@@ -77,8 +77,8 @@ def lamb(
 
     Raises:
       TypeError, ValueError: an argument is no number or out of its range.
-    Keras: Lamb; equal to rounding, as norms are summed in another order. `optax.lamb(eps=epsilon)` without
-    decay is equal (3e-15 in float64); with decay it is another algorithm.
+    Keras: Lamb; norms are summed in another order, 3e-6 of the distance travelled in float32.
+    `optax.lamb(eps=epsilon)` without decay is equal (3e-15 in float64); with decay it is another algorithm.
 
     >>> lamb(0.5).name
     'lamb'

@@ -180,8 +180,8 @@ def muon(
 
     Raises:
       TypeError, ValueError: an argument is no number or out of its range.
-    Keras: Muon; equal to the rounding of its matrix products. `optax.contrib.muon` corrects the momentum's
-    bias and is 2e-2 away.
+    Keras: Muon; matrix products round in another order, 2e-5 of the distance travelled in float32.
+    `optax.contrib.muon` corrects the momentum's bias and is 2e-2 away.
 
     >>> import jax.numpy as jnp
     >>> muon().init({"w": jnp.zeros((2, 2)), "b": jnp.zeros(2)}).slots["velocity"]["w"] is None
