@@ -87,7 +87,7 @@ def _words(name: str, options: Options) -> str:
 
 @dataclass(frozen=True)
 class Family:
-    """What all cases of a family have in common; TensorFlow's side is the module of that name in `keras_side`.
+    """What all cases of a family have in common. TensorFlow's side is `keras_side.<name>`.
 
     Attributes:
       name: of the family and of its module.

@@ -1,7 +1,7 @@
 """Where jaxgd does not do what Keras does, on purpose: each with its reason and its measured size.
 
-A case that a known difference applies to passes only if the difference is there and of that size: one that has
-vanished fails the catalogue, and is then to be removed from this list.
+A case that a known difference applies to passes only if the difference is there and of that size: one that
+has vanished fails the catalogue, and is then to be removed from this list.
 """
 
 import math
@@ -19,8 +19,8 @@ class KnownDifference:
       id: short name.
       applies: which cases it is seen in.
       reason: why jaxgd differs.
-      least, most: bounds of the error (max |difference| / max |expected|) as measured; infinite where one side
-        is NaN or infinite and the other is not.
+      least, most: bounds of the error (max |difference| / max |expected|) as measured; infinite where one
+        side is NaN or infinite and the other is not.
     """
 
     id: str
@@ -32,9 +32,11 @@ class KnownDifference:
     def verdict(self, error: float) -> str:
         """ "" if the difference is there and of its size, else what is wrong."""
         if error < self.least:
-            return f"known difference {self.id!r} has vanished: error {error:.3g}, at least {self.least:.3g} known"
+            return (
+                f"known difference {self.id!r} has vanished: error {error:.3g}, known from {self.least:.3g}"
+            )
         if error > self.most:
-            return f"known difference {self.id!r} has grown: error {error:.3g}, at most {self.most:.3g} known"
+            return f"known difference {self.id!r} has grown: error {error:.3g}, known up to {self.most:.3g}"
         return ""
 
 
@@ -50,14 +52,14 @@ KNOWN: tuple[KnownDifference, ...] = (
     KnownDifference(
         "gradient-at-infinity",
         _activation("hard_silu", "sparse_plus", regime="infinite"),
-        "TensorFlow's gradient at an infinite input is NaN where the slope has a limit; jaxgd gives the limit.",
+        "TensorFlow's gradient at infinity is NaN where the slope has a limit; jaxgd gives the limit",
         math.inf,
         math.inf,
     ),
     KnownDifference(
         "softmax-of-infinity",
         _activation("softmax", regime="infinite", dtype="float32"),
-        "TensorFlow's float32 softmax of a row with an infinity is NaN there and 0 elsewhere; jaxgd's is NaN.",
+        "TensorFlow's float32 softmax of a row with infinity is NaN there, 0 elsewhere; jaxgd's is NaN.",
         math.inf,
         math.inf,
     ),
@@ -71,16 +73,16 @@ KNOWN: tuple[KnownDifference, ...] = (
     KnownDifference(
         "selu-slope-of-underflow",
         _activation("selu", regime="extreme"),
-        "TensorFlow takes selu's slope from its output, which underflows to 0 for x > -1e-16: it then has the "
-        "slope of the positive side.",
+        "TensorFlow takes selu's slope from its output, which underflows to 0 for x > -1e-16: it then has "
+        "the slope of the positive side.",
         0.1,
         1.0,
     ),
     KnownDifference(
         "selu-slope-at-0-by-xla",
         _activation("selu", regime="kinks", reference="xla"),
-        "Compiled by XLA, TensorFlow's selu has at 0 the slope of the negative side; eager and in a graph that "
-        "of the positive side, as jaxgd's.",
+        "Compiled by XLA, TensorFlow's selu has at 0 the slope of the negative side; eager and in a graph "
+        "that of the positive side, as jaxgd's.",
         0.1,
         1.0,
     ),
@@ -102,8 +104,8 @@ KNOWN: tuple[KnownDifference, ...] = (
     KnownDifference(
         "generalized-crossentropy-of-0",
         lambda case: case.subject == "categorical_generalized_cross_entropy" and case.regime == "saturated",
-        "TensorFlow's gradient of p**q at p = 0 is infinite, and times the zeros of the one-hot label NaN for the "
-        "other classes; jaxgd's is 0 for them.",
+        "TensorFlow's gradient of p**q at p = 0 is infinite, and times the zeros of the one-hot label NaN for "
+        "the other classes; jaxgd's is 0 for them.",
         math.inf,
         math.inf,
     ),

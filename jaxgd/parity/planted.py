@@ -1,7 +1,7 @@
 """Known bugs, planted in jaxgd one at a time: the catalogue has to catch each of them.
 
-A bug replaces functions of the library while a few cases run, and takes them back afterwards. The cases must pass
-without it and fail with it.
+A bug replaces functions of the library while a few cases run, and takes them back afterwards. The cases must
+pass without it and fail with it.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ Replace = Callable[[Any], Any]
 
 @dataclass(frozen=True)
 class Change:
-    """One replacement: `place` is "module:attribute" or "module:Class.attribute"; `make(old)` gives the new."""
+    """One replacement: `place` is "module:attribute" or "module:Class.attribute", `make(old)` the new."""
 
     place: str
     make: Replace

@@ -112,7 +112,7 @@ def _coupled(old: Any) -> Any:
 
 def _epsilon_in_norm(old: Any) -> Any:
     def leaf(self: Any, n: Any, grad: Any, value: Any, slots: Any) -> tuple[Any, Any]:
-        moved, new = old(self, n, grad, value, slots)
+        _, new = old(self, n, grad, value, slots)
         norm = jnp.maximum(n.beta_2 * slots["norm"], jnp.abs(grad) + n.epsilon)
         return -n.learning_rate * new["momentum"] / (n.correction * norm), {**new, "norm": norm}
 

@@ -8,10 +8,10 @@ from jaxgd.parity.case import Outcome
 from jaxgd.parity.report import Report, Row, number
 
 _STYLE = """
-:root { color-scheme: light dark; --ink: #1b1f24; --paper: #fff; --line: #d0d7de; --bad: #b42318; --a: #0969da;
-  --b: #9a6700; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e6edf3; --paper: #0d1117; --line: #30363d; --bad: #ff7b72;
-  --a: #58a6ff; --b: #d29922; } }
+:root { color-scheme: light dark; --ink: #1b1f24; --paper: #fff; --line: #d0d7de; --bad: #b42318;
+  --a: #0969da; --b: #9a6700; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e6edf3; --paper: #0d1117; --line: #30363d;
+  --bad: #ff7b72; --a: #58a6ff; --b: #d29922; } }
 body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); max-width: 70rem;
   margin: 2rem auto; padding: 0 1rem; }
 table { border-collapse: collapse; margin: 1rem 0; } th, td { border-bottom: 1px solid var(--line);
@@ -34,8 +34,8 @@ def render(report: Report) -> str:
         _failures(report.outcomes),
         f"<h2>By family</h2>{_table(report.families)}",
         "<h2>Errors over 1,000 steps</h2><p>Distance from float64 in float32 (jaxgd "
-        f'<span style="color:var(--a)">&#9632;</span>, TensorFlow <span style="color:var(--b)">&#9632;</span>), and '
-        f"of jaxgd from Keras in float64; both axes logarithmic.</p>{_pictures(report.outcomes)}",
+        f'<span style="color:var(--a)">&#9632;</span>, TensorFlow <span style="color:var(--b)">&#9632;</span>), '
+        f"and of jaxgd from Keras in float64; both axes logarithmic.</p>{_pictures(report.outcomes)}",
         *(f"<h2>{escape(row.name)}</h2>{_table(report.subjects(row.name))}" for row in report.families),
         _planted(report),
     ]
@@ -105,13 +105,16 @@ def picture(curves: Mapping[str, Sequence[float]]) -> str:
     for name, values in curves.items():
         points = " ".join(f"{_x(i, len(values)):.1f},{_y(value):.1f}" for i, value in enumerate(values))
         lines.append(f'<polyline fill="none" stroke-width="2" stroke="{_COLORS[name]}" points="{points}"/>')
-    marks = "".join(
-        f'<line x1="{_MARGIN}" x2="{_WIDTH}" y1="{_y(10.0**e):.1f}" y2="{_y(10.0**e):.1f}" stroke="var(--line)"/>'
-        f'<text x="2" y="{_y(10.0**e) + 4:.1f}" font-size="10" fill="currentColor">1e{e}</text>'
-        for e in (-16, -12, -8, -4)
-    )
+    marks = "".join(_mark(exponent) for exponent in (-16, -12, -8, -4))
     size = f'width="{_WIDTH}" height="{_HEIGHT}"'
     return f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img">{marks}{"".join(lines)}</svg>'
+
+
+def _mark(exponent: int) -> str:
+    """A horizontal line with its power of ten."""
+    y = _y(10.0**exponent)
+    line = f'<line x1="{_MARGIN}" x2="{_WIDTH}" y1="{y:.1f}" y2="{y:.1f}" stroke="var(--line)"/>'
+    return f'{line}<text x="2" y="{y + 4:.1f}" font-size="10" fill="currentColor">1e{exponent}</text>'
 
 
 def _x(index: int, count: int) -> float:

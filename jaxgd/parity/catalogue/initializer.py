@@ -81,7 +81,7 @@ def got(case: Case, inputs: Results) -> Results:
 
 
 def tolerance(case: Case) -> Tolerance:
-    """Bit-equal, but for sines and logarithms of normal laws (units in the last place), and a QR decomposition."""
+    """Bit-equal, but for sines and logarithms (units in the last place) and QR decompositions."""
     if case.subject == "orthogonal":
         return Tolerance(norm=1e-5 if case.dtype == "float32" else 2e-14)
     is_normal = case.subject in NORMAL or "normal" in dict(case.options).get("distribution", "")

@@ -29,7 +29,7 @@ LINKS = {
 
 
 def cases() -> Iterator[Case]:
-    """Every loss x reduction x weights x precision; short batches; saturation; edges; logits by three references."""
+    """Every loss x reduction x weights x precision; short batches; saturation; edges; logits."""
     for case in _plain_cases():
         yield case
         yield replace(case, dtype="float32")

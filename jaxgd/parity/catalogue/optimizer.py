@@ -8,12 +8,22 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 
 from jaxgd import optimizers
 from jaxgd.optimizers._registry import from_config
 from jaxgd.parity.case import Case, Family, Results, options_of
-from jaxgd.parity.catalogue import optimizer_data
-from jaxgd.parity.catalogue.optimizer_data import COMMON, LONG, REGIMES, SHAPES, STEPS, VARIANTS, WRAPPERS
+from jaxgd.parity.catalogue import optimizer_data, optimizer_plain
+from jaxgd.parity.catalogue.optimizer_data import (
+    COMMON,
+    FEW,
+    LONG,
+    REGIMES,
+    SHAPES,
+    STEPS,
+    VARIANTS,
+    WRAPPERS,
+)
 from jaxgd.parity.comparator import Tolerance
 from jaxgd.parity.judge import FLOAT32, FLOAT64, largest
 
@@ -32,13 +42,15 @@ def cases() -> Iterator[Case]:
 
 
 def _single_cases() -> Iterator[Case]:
+    seen: set[str] = set()
     for subject, options in VARIANTS:
         own = options_of(**options)
-        for common in COMMON:
+        for common in COMMON if subject not in seen else FEW:
             yield Case("optimizer", subject, own, options_of(common=common), regime="mixed")
         for regime in REGIMES:
             yield Case("optimizer", subject, own, regime=regime)
             yield Case("optimizer", subject, own, options_of(common="schedule"), regime=regime)
+        seen.add(subject)
     for subject, options in WRAPPERS:
         for regime in ("normal", "mixed", *(["not finite"] if subject == "LossScaleOptimizer" else [])):
             yield Case("optimizer", subject, options_of(**options), regime=regime)
@@ -100,7 +112,30 @@ def got(case: Case, inputs: Results) -> Results:
     optimizer = make_optimizer(case.subject, inputs["arguments"])
     params = jax.tree.map(jnp.asarray, nested(inputs["params"]))
     history, state, final = _run(optimizer.rule, optimizer.init(params), params, nested(inputs["grads"]))
-    return {"params": _flat(history), "slots": slots_of(state), "final": _flat(final)}
+    steps = {path: np.asarray(value) for path, value in _flat(history).items()}
+    moved = optimizer_data.moved(steps, inputs["params"])
+    return {"params": steps, "moved": moved, "slots": slots_of(state), "final": _flat(final)}
+
+
+def plain(case: Case, inputs: Results) -> Results | None:
+    """How far optax's optimizer of that name moves the parameters."""
+    optimizer = optimizer_plain.make(case)
+    if optimizer is None:
+        return None
+    params = jax.tree.map(jnp.asarray, inputs["params"])
+    history = _run_plain(optimizer.update, optimizer.init(params), params, inputs["grads"])
+    steps = {path: np.asarray(value) for path, value in history.items()}
+    return {"moved": optimizer_data.moved(steps, inputs["params"])}
+
+
+@functools.partial(jax.jit, static_argnames="update")
+def _run_plain(update: Any, state: Any, params: Any, grads: Any) -> Any:
+    def step(carry: Any, grads: Any) -> tuple[Any, Any]:
+        updates, state = update(grads, carry[1], carry[0])
+        params = optax.apply_updates(carry[0], updates)
+        return (params, state), params
+
+    return jax.lax.scan(step, (params, state), grads)[1]
 
 
 def _flat(tree: Any) -> dict[str, Any]:
@@ -131,9 +166,8 @@ def tolerance(case: Case) -> Tolerance:
 
 
 def gate(case: Case, expected: Results) -> str:
-    """Every step moved the parameters somewhere."""
-    spread = {path: np.ptp(steps, axis=0) for path, steps in expected["params"].items()}
-    return "" if largest(spread) > 0 else "no parameter moved"
+    """The parameters moved."""
+    return "" if largest(expected["moved"]) > 0 else "no parameter moved"
 
 
-OPTIMIZER = Family("optimizer", cases, inputs, got, tolerance, gate)
+OPTIMIZER = Family("optimizer", cases, inputs, got, tolerance, gate, plain)

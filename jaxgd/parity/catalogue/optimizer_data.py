@@ -76,6 +76,8 @@ COMMON: dict[str, dict[str, Any]] = {
         "loss_scale_factor": 7.0,
     },
 }
+FEW = ("schedule", "schedule and decay", "all")
+"""What a second and third variant of one rule are combined with."""
 _SUMS = ("Lamb", "Adafactor", "Muon", "Ftrl")
 """Rules with means, norms, matrix products or powers, which the libraries round differently."""
 
@@ -108,3 +110,8 @@ def make(
     if regime == "not finite":
         grads["h/kernel"][[2, 9], 1, 1] = np.inf, np.nan
     return params, grads
+
+
+def moved(steps: dict[str, np.ndarray], params: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """What every parameter has travelled, in float64: the measure of an optimizer's error."""
+    return {path: steps[path][-1].astype(np.float64) - value for path, value in params.items()}

@@ -16,8 +16,8 @@ for _name, _value in (
 ):
     os.environ.setdefault(_name, _value)
 
-import keras
-import tensorflow as tf
+import keras  # noqa: E402  (after the settings that it reads once)
+import tensorflow as tf  # noqa: E402
 
 tf.get_logger().setLevel("ERROR")
 

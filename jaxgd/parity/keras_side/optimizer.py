@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from jaxgd.parity.case import Case, Results
+from jaxgd.parity.catalogue.optimizer_data import moved
 from jaxgd.parity.keras_side import executed
 
 
@@ -50,8 +51,9 @@ def slots_of(optimizer: Any, variables: list[Any], paths: list[str]) -> dict[str
         for path, variable, slot in zip(paths, variables, getattr(optimizer, f"_{name}", []), strict=False):
             if len(variable.shape) == 2:
                 slots[f"{path.replace('/', '_')}_{name}"] = slot.numpy()
-    if hasattr(optimizer, "_u_product"):
-        slots["u_product"] = optimizer._u_product.numpy()
+    for inner in (optimizer, *getattr(optimizer, "optimizers", ())):
+        if hasattr(inner, "_u_product"):
+            slots["u_product"] = inner._u_product.numpy()
     if hasattr(optimizer, "dynamic_scale"):
         slots["dynamic_scale"] = optimizer.dynamic_scale.numpy()
     return slots
@@ -71,4 +73,4 @@ def expected(case: Case, inputs: Results) -> Results:
     slots = slots_of(optimizer, variables, paths)
     optimizer.finalize_variable_values(variables)
     final = {path: variable.numpy() for path, variable in zip(paths, variables, strict=True)}
-    return {"params": steps, "slots": slots, "final": final}
+    return {"params": steps, "moved": moved(steps, params), "slots": slots, "final": final}
