@@ -42,7 +42,8 @@ class Rung:
     bit_equal: bool = False
 
     def __str__(self) -> str:
-        shown = "" if self.error is None else "  bit-equal" if self.bit_equal else f"  error {self.error:.2g}"
+        shown = "  bit-equal" if self.bit_equal else f"  error {self.error:.2g}"
+        shown = "" if self.error is None or self.status == "failed" else shown
         return f"{self.status:7}  {self.name:10}{shown}{f'  {self.message}' if self.message else ''}"
 
 

@@ -66,7 +66,7 @@ def compare_live(
     Args: as `compare_file`; with `loss` or `optimizer` a copy of the model is compiled anew.
     """
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "live.keras")
+        path = Path(folder, f"{network.name}.keras")
         network.save(path)
         trial = _Trial(Path(folder), data, steps, batch_size, seed)
         found = []
@@ -74,7 +74,7 @@ def compare_live(
             own = loss is None and optimizer is None and network.dtype_policy.name == dtype
             if own and getattr(network, "compiled", False):
                 with theirs.precision(dtype):
-                    found.append(trial.climb(network, path, dtype))
+                    found.append(trial.climb(network, path, network.name))
             else:
                 found.append(trial.from_file(path, dtype, loss, optimizer))
         return found

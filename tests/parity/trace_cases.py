@@ -92,7 +92,8 @@ def make_recording(name):
     dtype, layers, loss, optimizer, compiled = CASES[name]
     with theirs.precision(dtype), tempfile.TemporaryDirectory() as folder:
         model = jaxgd.sequential(layers, FEATURES, dtype=dtype)
-        chosen = optimizer if isinstance(optimizer, str) else optimizer()
+        chosen = keras.optimizers.get(optimizer) if isinstance(optimizer, str) else optimizer()
+        chosen.name = "optimizer"  # Keras numbers the ones of a process
         network = theirs.build(model, SEED, optimizer=chosen, loss=loss, **compiled)
         path = Path(folder, "model.keras")
         network.save(path)
