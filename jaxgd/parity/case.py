@@ -9,7 +9,7 @@ import numpy as np
 
 from jaxgd.parity.comparator import Tolerance
 
-Options: TypeAlias = tuple[tuple[str, Hashable], ...]
+Options: TypeAlias = tuple[tuple[str, Any], ...]
 Reference: TypeAlias = Literal["eager", "function", "xla"]
 Results: TypeAlias = Mapping[str, Any]
 """{what: tree of arrays}, the same keys on both sides."""

@@ -104,8 +104,8 @@ KNOWN: tuple[KnownDifference, ...] = (
     KnownDifference(
         "generalized-crossentropy-of-0",
         lambda case: case.subject == "categorical_generalized_cross_entropy" and case.regime == "saturated",
-        "TensorFlow's gradient of p**q at p = 0 is infinite, and times the zeros of the one-hot label NaN for "
-        "the other classes; jaxgd's is 0 for them.",
+        "TensorFlow's gradient of p**q at p = 0 is infinite, and times the zeros of the one-hot label NaN "
+        "for the other classes; jaxgd's is 0 for them.",
         math.inf,
         math.inf,
     ),

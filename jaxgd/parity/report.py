@@ -3,10 +3,9 @@
 import datetime
 import json
 import platform
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -146,10 +145,9 @@ def number(value: float | None) -> str:
     return "0" if value == 0 else f"{value:.1e}"
 
 
-def _rows(outcomes: Iterable[Outcome], key: Any) -> list[Row]:
+def _rows(outcomes: Sequence[Outcome], key: Callable[[Outcome], str]) -> list[Row]:
     order: dict[str, None] = dict.fromkeys(key(outcome) for outcome in outcomes)
-    groups = {name: list(group) for name, group in groupby(sorted(outcomes, key=key), key=key)}
-    return [Row.of(name, groups[name]) for name in order]
+    return [Row.of(name, [outcome for outcome in outcomes if key(outcome) == name]) for name in order]
 
 
 def _plain_row(row: Row) -> dict[str, Any]:

@@ -34,7 +34,7 @@ def render(report: Report) -> str:
         _failures(report.outcomes),
         f"<h2>By family</h2>{_table(report.families)}",
         "<h2>Errors over 1,000 steps</h2><p>Distance from float64 in float32 (jaxgd "
-        f'<span style="color:var(--a)">&#9632;</span>, TensorFlow <span style="color:var(--b)">&#9632;</span>), '
+        f'<span style="color:var(--a)">&#9632;</span>, Keras <span style="color:var(--b)">&#9632;</span>), '
         f"and of jaxgd from Keras in float64; both axes logarithmic.</p>{_pictures(report.outcomes)}",
         *(f"<h2>{escape(row.name)}</h2>{_table(report.subjects(row.name))}" for row in report.families),
         _planted(report),

@@ -11,14 +11,14 @@ Every case asks the installed TensorFlow and jaxgd the same question in the same
 answers. An error is max |difference| / max |reference|. What is demanded:
 
 * **float64**: at most 1e-12, Keras's float32-rounded constants emulated.
-* **float32**: bit-equal where the arithmetic is elementwise; else at most 2e-6 of the largest value, or no more
-  than twice TensorFlow's own distance from the float64 result. The column *nearer* counts the cases that are
-  judged by the latter; their distance from Keras is not in the column *float32 error*.
+* **float32**: bit-equal where the arithmetic is elementwise; else at most 2e-6 of the largest value, or at
+  most twice TensorFlow's own distance from the float64 result. The column *nearer* counts the cases judged by
+  the latter; their distance from Keras is not in the column *float32 error*.
 * A case in which nothing moves or every gradient is zero fails. So does a known difference that has vanished.
 
-*plain* is the largest distance from Keras of the function of that name in `jax.nn`, or of the optimizer of that
-name in optax, with the same arguments, measured in the same run. Cases in a known difference are in no column
-of errors.
+*plain* is the largest distance from Keras of the function of that name in `jax.nn`, or of the optimizer of
+that name in optax, with the same arguments, measured in the same run. Cases in a known difference are in no
+column of errors.
 """
 
 
@@ -53,7 +53,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     >>> print(table(("a", "b"), [(1, "x|y")]), end="")
     | a | b |
     |---|---|
-    | 1 | x\\\\|y |
+    | 1 | x\\|y |
     """
     lines = [header, ["---"] * len(header), *rows]
     text = ["| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines]

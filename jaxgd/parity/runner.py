@@ -75,8 +75,9 @@ def run(
     """
 
     def show(outcomes: list[Outcome]) -> None:
-        for outcome in outcomes if report is not None else ():
-            report(outcome)
+        if report is not None:
+            for outcome in outcomes:
+                report(outcome)
 
     done = in_processes(run_here, list(chunks(cases)), processes, show)
     outcomes = {outcome.case: outcome for chunk in done for outcome in chunk}

@@ -1,5 +1,7 @@
 """Keras's initializers, seeded."""
 
+from typing import Any
+
 import keras
 import numpy as np
 
@@ -11,5 +13,5 @@ def expected(case: Case, inputs: Results) -> Results:
     options = {name: list(value) if isinstance(value, tuple) else value for name, value in case.options}
     if inputs["seeded"]:
         options["seed"] = inputs["seed"]
-    initializer = keras.initializers.get({"class_name": case.subject, "config": options})
+    initializer: Any = keras.initializers.get({"class_name": case.subject, "config": options})
     return {"values": np.asarray(initializer(inputs["shape"], case.dtype))}

@@ -22,7 +22,7 @@ def expected(case: Case, inputs: Results) -> Results:
     rows = inputs["rows"]
     weights = None if inputs["weights"] is None else tf.constant(inputs["weights"][rows])
 
-    def both(y_true: tf.Tensor, y_pred: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def both(y_true: Any, y_pred: Any) -> Any:
         with tf.GradientTape() as tape:
             tape.watch(y_pred)
             output = getattr(keras.activations, link)(y_pred) if link else y_pred

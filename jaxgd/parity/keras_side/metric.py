@@ -1,7 +1,7 @@
 """Keras's metrics over batches of uneven size."""
 
-import keras
 import numpy as np
+from keras.src.metrics import ALL_OBJECTS_DICT
 
 from jaxgd.parity.case import Case, Results
 
@@ -9,7 +9,7 @@ from jaxgd.parity.case import Case, Results
 def expected(case: Case, inputs: Results) -> Results:
     """The result after each batch."""
     options = {name: list(value) if isinstance(value, tuple) else value for name, value in case.options}
-    metric = keras.src.metrics.ALL_OBJECTS_DICT[case.subject](**options)
+    metric = ALL_OBJECTS_DICT[case.subject](**options)
     results = []
     for y_true, y_pred, weights, rows in zip(*inputs["batches"], strict=True):
         some = None if weights is None else weights[rows]
