@@ -4,7 +4,6 @@ A flip is only believed when the entry is within rounding of the kink, and, for 
 agree once the entry is moved to the recorded side.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -16,8 +15,8 @@ import numpy as np
 from jaxgd import layers
 from jaxgd._types import Array, Params
 from jaxgd.parity.kinks import distance, kinked_layers, side_of_inputs
-from jaxgd.parity.replay import Replay
-from jaxgd.parity.rungs import CLOSE, Rung, below, gradients_of_step
+from jaxgd.parity.replay import Replay, Truth
+from jaxgd.parity.rungs import CLOSE, Rung, below, gradients_of_step, trajectory
 from jaxgd.parity.trace.recording import flat
 
 
@@ -163,16 +162,15 @@ def _dense_before(replay: Replay, name: str) -> str | None:
     return None
 
 
-def explain_trajectory(replay: Replay, broken: Rung) -> Rung:
-    """The broken rung of a trajectory, or one that names the first flip and what the steps before it show."""
-    ours: Mapping[str, Any] = _nested(replay)
-    flips = find(replay, ours, _before_each_step(replay))
+def explain_trajectory(replay: Replay, broken: Rung, truth: Truth | None) -> Rung:
+    """The broken rung of a trajectory, or one that names the first flip if all steps before it hold."""
+    flips = find(replay, _nested(replay), _before_each_step(replay))
     if not flips or not flips[0].explained:
         return broken
     step = flips[0].step
-    return _with(
-        broken, "flipped", f"{_named(flips)}; the steps after {step} are another run's; {broken.message}"
-    )
+    if step and trajectory(replay, truth, step).status == "failed":
+        return broken
+    return _with(broken, "flipped", f"{_named(flips)}; the {step} steps before it hold; {broken.message}")
 
 
 def _nested(replay: Replay) -> Params:

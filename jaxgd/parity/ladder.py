@@ -5,6 +5,7 @@ It stops at the first rung that breaks, because every later one would only repea
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import jax
@@ -91,7 +92,9 @@ def _rungs(
     yield rungs.statistics(replay)
     yield rungs.one_update(replay)
     yield rungs.all_updates(replay)
-    own_run = _explained(replay, rungs.trajectory(replay, truth), flips.explain_trajectory)
+    own_run = _explained(
+        replay, rungs.trajectory(replay, truth), partial(flips.explain_trajectory, truth=truth)
+    )
     yield own_run
     yield _after_flip(own_run, rungs.fit(replay, truth))
     yield rungs.evaluate(replay)

@@ -18,6 +18,8 @@ from jaxgd.parity.trace.setup import params_at
 Status = Literal["passed", "failed", "flipped", "skipped"]
 
 EXACT, CLOSE = ROUNDING["float64"], ROUNDING["float32"]
+DRIFT = 5e-5
+"""How far rounding may take a float32 run from the float64 truth, of the norm of all parameters."""
 FOREIGN = 1e-4
 """Relative error allowed of float32 updates by a rule that is optax's, not Keras's."""
 _EPSILON = {"float64": 2.0**-52, "float32": 2.0**-23}
@@ -42,9 +44,15 @@ class Rung:
     bit_equal: bool = False
 
     def __str__(self) -> str:
-        shown = "  bit-equal" if self.bit_equal else f"  error {self.error:.2g}"
-        shown = "" if self.error is None or self.status == "failed" else shown
-        return f"{self.status:7}  {self.name:10}{shown}{f'  {self.message}' if self.message else ''}"
+        parts = [f"{self.status:7}", f"{self.name:10}", self.size, self.message]
+        return "  ".join(part for part in parts if part).rstrip()
+
+    @property
+    def size(self) -> str:
+        """The error in a word, for a rung that held; a broken rung's message says more."""
+        if self.error is None or self.status == "failed":
+            return ""
+        return "bit-equal" if self.bit_equal else f"error {self.error:.2g}"
 
 
 def judged(name: str, comparison: Comparison, note: str = "") -> Rung:
@@ -217,12 +225,13 @@ def _increments(replay: Replay, moved: Mapping[str, np.ndarray]) -> Tolerance:
     return Tolerance((relative * change + rounding * size) / max(size, 1e-300), scope="tree")
 
 
-def trajectory(replay: Replay, truth: Truth | None) -> Rung:
-    """A run of its own over the recorded rows: parameters after every step."""
+def trajectory(replay: Replay, truth: Truth | None, steps: int | None = None) -> Rung:
+    """A run of its own over the recorded rows: parameters after every step, or of the first few."""
     params = below(replay.recording, "params")
-    expected = {path: params[path][1:] for path in params}
-    ours = {path: array for path, array in replay.trajectory["params"].items() if path in expected}
-    rung = _run(replay, "trajectory", expected, ours, None if truth is None else truth.trajectory)
+    expected = {path: params[path][1:][:steps] for path in params}
+    ours = {path: array[:steps] for path, array in replay.trajectory["params"].items() if path in expected}
+    exact = None if truth is None else {path: array[:steps] for path, array in truth.trajectory.items()}
+    rung = _run(replay, "trajectory", expected, ours, exact)
     if not replay.noise:
         return rung
     note = f"{', '.join(replay.noise)} as recorded: no gradient but rounding reaches it"
@@ -243,13 +252,18 @@ def _run(replay: Replay, name: str, expected: Any, ours: Any, truth: Any) -> Run
 def distances(
     name: str, theirs: Mapping[str, Any], ours: Mapping[str, Any], truth: Mapping[str, Any]
 ) -> Rung:
-    """float32: jaxgd at most twice as far from the float64 truth as the recording, or one rounding."""
+    """float32: jaxgd at most twice as far from the float64 truth as the recording, or one rounding.
+
+    The truth is jaxgd's own, so the recording has to be near it too: rounding takes a run of 1,000 steps of a
+    wide network 1e-5 away.
+    """
     form = compare(theirs, ours, Tolerance(np.inf))
     if form.problem:
         return judged(name, form)
     scale = max(_norm(truth, None), 1e-300)
     far, near = _norm(theirs, truth) / scale, _norm(ours, truth) / scale
-    status: Status = "passed" if near <= max(2 * far, _EPSILON["float32"]) else "failed"
+    holds = near <= max(2 * far, _EPSILON["float32"]) and far <= DRIFT
+    status: Status = "passed" if holds else "failed"
     message = f"from the float64 truth: jaxgd {near:.2g}, recorded {far:.2g}"
     detail = "" if status == "passed" else f"; {form}"
     return Rung(name, status, message + detail, form.norm_error, form.bit_equal)

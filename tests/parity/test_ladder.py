@@ -14,7 +14,7 @@ from trace_cases import trace_path
 from jaxgd.cli.app import app
 from jaxgd.parity import flips, ladder, rungs
 from jaxgd.parity.plugin import parity  # noqa: F401
-from jaxgd.parity.replay import Replay
+from jaxgd.parity.replay import Replay, Truth
 from jaxgd.parity.trace import Recording, TraceError, read_trace
 from jaxgd.parity.trace.recording import flat
 from jaxgd.parity.your_model import compare_file, compare_live
@@ -140,6 +140,18 @@ def test_a_planted_error_breaks_its_rung_and_is_named(name, adam64, x64):
     assert re.search(message, broken.message), broken.message
 
 
+def test_a_recorded_float32_run_that_went_elsewhere_is_not_taken_for_rounding():
+    """The float64 truth is jaxgd's own: a recording far from it must fail, however near jaxgd is."""
+    replay = Replay(read_trace(trace_path("adam_relu_float32")))
+    truth = Truth(replay.recording)
+    wrong = against(replay, "params/dense/kernel", nudged((6, 0, 0), 1.01))
+    assert rungs.trajectory(replay, truth).status == "passed"
+    assert rungs.trajectory(wrong, truth).status == "failed"
+    lost = against(replay, "fit/dense/kernel", nudged((0, 0), 1.01))
+    assert rungs.fit(replay, truth).status == "passed"
+    assert rungs.fit(lost, truth).status == "failed"
+
+
 # what the recording says was done, though it was not: (change of the facts, the first rung that breaks)
 WRONG_FACTS = {
     "the sum for the mean": (("loss", "config", "reduction"), "sum", "loss"),
@@ -183,6 +195,24 @@ def test_a_recording_that_does_not_train_proves_nothing(path, change, message):
     rung = rungs.training(Recording(recording.facts, arrays))
     assert rung.status == "failed"
     assert message in rung.message
+
+
+def test_a_rung_is_shown_with_what_it_measured():
+    shown = [
+        str(each)
+        for each in (
+            rungs.Rung("loss", "passed", "6 steps", 1e-7),
+            rungs.Rung("loss", "passed", "", 0.0, bit_equal=True),
+            rungs.Rung("loss", "skipped", "not recorded"),
+            rungs.Rung("loss", "failed", "at losses[2]", 3.0),
+        )
+    ]
+    assert shown == [
+        "passed   loss        error 1e-07  6 steps",
+        "passed   loss        bit-equal",
+        "skipped  loss        not recorded",
+        "failed   loss        at losses[2]",
+    ]
 
 
 def test_a_transposed_kernel_is_refused():
@@ -239,6 +269,20 @@ def test_a_mask_that_differs_by_more_than_rounding_is_an_error():
     explained = flips.explain_gradients(replay, rungs.gradients(replay))
     assert explained.status == "failed"
     assert "not by rounding" in explained.message
+
+
+def test_a_flip_excuses_a_trajectory_only_after_the_steps_that_hold(monkeypatch):
+    replay = flipped_recording(gap=1)
+    broken = rungs.trajectory(replay, Truth(replay.recording))
+    assert broken.status == "failed"
+    explained = flips.explain_trajectory(replay, broken, None)
+    assert explained.status == "flipped"
+    assert "dense[0, 0]" in explained.message
+    late = flips.Flip(3, "dense", (0, 0), 1e-9, True)
+    monkeypatch.setattr(flips, "find", lambda *arguments: [late])
+    assert flips.explain_trajectory(replay, broken, None).status == "failed"
+    monkeypatch.setattr(flips, "find", lambda *arguments: [])
+    assert flips.explain_trajectory(replay, broken, None) is broken
 
 
 def run(arguments, capsys):
