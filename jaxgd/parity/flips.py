@@ -16,7 +16,9 @@ from jaxgd import layers
 from jaxgd._types import Array, Params
 from jaxgd.parity.kinks import distance, kinked_layers, side_of_inputs
 from jaxgd.parity.replay import Replay, Truth
-from jaxgd.parity.rungs import CLOSE, Rung, below, gradients_of_step, trajectory
+from jaxgd.parity.run_rungs import trajectory
+from jaxgd.parity.rung import CLOSE, Rung, below
+from jaxgd.parity.rungs import gradients_of_step
 from jaxgd.parity.trace.recording import flat
 
 

@@ -12,9 +12,9 @@ import jax
 
 from jaxgd import layers
 from jaxgd.optimizers import OptimizerState
-from jaxgd.parity import flips, rungs
+from jaxgd.parity import flips, run_rungs, rungs
 from jaxgd.parity.replay import Replay, Truth
-from jaxgd.parity.rungs import Rung
+from jaxgd.parity.rung import Rung
 from jaxgd.parity.trace.recording import Recording
 
 NAMES = ("training", "weights", "forward", "loss", "gradients", "statistics", "update", "updates",
@@ -93,12 +93,12 @@ def _rungs(
     yield rungs.one_update(replay)
     yield rungs.all_updates(replay)
     own_run = _explained(
-        replay, rungs.trajectory(replay, truth), partial(flips.explain_trajectory, truth=truth)
+        replay, run_rungs.trajectory(replay, truth), partial(flips.explain_trajectory, truth=truth)
     )
     yield own_run
-    yield _after_flip(own_run, rungs.fit(replay, truth))
-    yield rungs.evaluate(replay)
-    yield rungs.predict(replay)
+    yield _after_flip(own_run, run_rungs.fit(replay, truth))
+    yield run_rungs.evaluate(replay)
+    yield run_rungs.predict(replay)
 
 
 def _explained(replay: Replay, rung: Rung, explain: Callable[[Replay, Rung], Rung]) -> Rung:

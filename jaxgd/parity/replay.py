@@ -163,7 +163,7 @@ class Replay:
 
     @cached_property
     def trajectory(self) -> dict[str, Any]:
-        """Parameters [steps, ...] and losses of a run of its own from the recorded start, and what `fit` returns.
+        """Parameters [steps, ...] and losses of a run of its own from the recorded start; what `fit` gives.
 
         Leaves in `noise` are set to their recorded values after each step.
         """

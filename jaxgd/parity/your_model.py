@@ -12,7 +12,8 @@ from jaxgd import keras_files, losses
 from jaxgd.parity import keras_model_side as theirs
 from jaxgd.parity.ladder import Ladder, climb
 from jaxgd.parity.rows import NotComparableError, extent, make_rows, takes_short_batches
-from jaxgd.parity.rungs import skipped
+from jaxgd.parity.rung import skipped
+from jaxgd.parity.trace.keras_recorder import record
 from jaxgd.parity.trace.recording import Recording
 
 DTYPES = ("float32", "float64")
@@ -156,7 +157,7 @@ class _Trial:
         short = takes_short_batches(model, loss, np.asarray(data["y"]))
         run = extent(len(data["x"]), self.steps, batch_size, short)
         rows = {key: np.asarray(array)[: run.rows] for key, array in data.items()}
-        return theirs.record(network, path, rows, batch_size=batch_size, epochs=run.epochs, name=name)
+        return record(network, path, rows, batch_size=batch_size, epochs=run.epochs, name=name)
 
     def _num_rows(self) -> int:
         return len(self.data["x"]) if self.data is not None else max(1, self.steps // 2) * self.batch_size

@@ -12,9 +12,10 @@ import pytest
 from trace_cases import trace_path
 
 from jaxgd.cli.app import app
-from jaxgd.parity import flips, ladder, rungs
+from jaxgd.parity import flips, ladder, run_rungs, rungs
 from jaxgd.parity.plugin import parity  # noqa: F401
 from jaxgd.parity.replay import Replay, Truth
+from jaxgd.parity.rung import Rung
 from jaxgd.parity.trace import Recording, TraceError, read_trace
 from jaxgd.parity.trace.recording import flat
 from jaxgd.parity.your_model import compare_file, compare_live
@@ -116,23 +117,23 @@ PLANTED = {
     ),
     "the_count_of_updates": (rungs.all_updates, "state/count", lambda count: count + 1, "count"),
     "one_parameter_late": (
-        rungs.trajectory,
+        run_rungs.trajectory,
         "params/dense_1/kernel",
         nudged((6, 2, 2)),
         r"dense_1/kernel\[5, 2, 2\]",
     ),
-    "a_loss_of_the_history": (rungs.fit, "history/loss", nudged(1), r"loss\[1\]"),
-    "a_metric_of_the_history": (rungs.fit, "history/accuracy", nudged(2, 1.1), r"accuracy\[2\]"),
-    "a_parameter_after_fit": (rungs.fit, "fit/dense/bias", nudged(0), r"dense/bias\[0\]"),
-    "the_loss_of_evaluate": (rungs.evaluate, "evaluate/loss", lambda loss: loss * (1 + 1e-9), "loss"),
-    "one_prediction": (rungs.predict, "predict", nudged((9, 0)), r"predict\[9, 0\]"),
+    "a_loss_of_the_history": (run_rungs.fit, "history/loss", nudged(1), r"loss\[1\]"),
+    "a_metric_of_the_history": (run_rungs.fit, "history/accuracy", nudged(2, 1.1), r"accuracy\[2\]"),
+    "a_parameter_after_fit": (run_rungs.fit, "fit/dense/bias", nudged(0), r"dense/bias\[0\]"),
+    "the_loss_of_evaluate": (run_rungs.evaluate, "evaluate/loss", lambda loss: loss * (1 + 1e-9), "loss"),
+    "one_prediction": (run_rungs.predict, "predict", nudged((9, 0)), r"predict\[9, 0\]"),
 }
 
 
 @pytest.mark.parametrize("name", PLANTED)
 def test_a_planted_error_breaks_its_rung_and_is_named(name, adam64, x64):
     climb, path, change, message = PLANTED[name]
-    takes_truth = climb in (rungs.trajectory, rungs.fit)
+    takes_truth = climb in (run_rungs.trajectory, run_rungs.fit)
     arguments = (None,) if takes_truth else ()
     sound, broken = climb(adam64, *arguments), climb(against(adam64, path, change), *arguments)
     assert sound.status == "passed", str(sound)
@@ -145,11 +146,11 @@ def test_a_recorded_float32_run_that_went_elsewhere_is_not_taken_for_rounding():
     replay = Replay(read_trace(trace_path("adam_relu_float32")))
     truth = Truth(replay.recording)
     wrong = against(replay, "params/dense/kernel", nudged((6, 0, 0), 1.01))
-    assert rungs.trajectory(replay, truth).status == "passed"
-    assert rungs.trajectory(wrong, truth).status == "failed"
+    assert run_rungs.trajectory(replay, truth).status == "passed"
+    assert run_rungs.trajectory(wrong, truth).status == "failed"
     lost = against(replay, "fit/dense/kernel", nudged((0, 0), 1.01))
-    assert rungs.fit(replay, truth).status == "passed"
-    assert rungs.fit(lost, truth).status == "failed"
+    assert run_rungs.fit(replay, truth).status == "passed"
+    assert run_rungs.fit(lost, truth).status == "failed"
 
 
 # what the recording says was done, though it was not: (change of the facts, the first rung that breaks)
@@ -201,10 +202,10 @@ def test_a_rung_is_shown_with_what_it_measured():
     shown = [
         str(each)
         for each in (
-            rungs.Rung("loss", "passed", "6 steps", 1e-7),
-            rungs.Rung("loss", "passed", "", 0.0, bit_equal=True),
-            rungs.Rung("loss", "skipped", "not recorded"),
-            rungs.Rung("loss", "failed", "at losses[2]", 3.0),
+            Rung("loss", "passed", "6 steps", 1e-7),
+            Rung("loss", "passed", "", 0.0, bit_equal=True),
+            Rung("loss", "skipped", "not recorded"),
+            Rung("loss", "failed", "at losses[2]", 3.0),
         )
     ]
     assert shown == [
@@ -273,7 +274,7 @@ def test_a_mask_that_differs_by_more_than_rounding_is_an_error():
 
 def test_a_flip_excuses_a_trajectory_only_after_the_steps_that_hold(monkeypatch):
     replay = flipped_recording(gap=1)
-    broken = rungs.trajectory(replay, Truth(replay.recording))
+    broken = run_rungs.trajectory(replay, Truth(replay.recording))
     assert broken.status == "failed"
     explained = flips.explain_trajectory(replay, broken, None)
     assert explained.status == "flipped"

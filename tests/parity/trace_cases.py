@@ -14,6 +14,7 @@ from jaxgd.layers import activation, batch_normalization, dense, dropout, layer_
 from jaxgd.parity import keras_model_side as theirs
 from jaxgd.parity.rows import make_rows
 from jaxgd.parity.trace import write_trace
+from jaxgd.parity.trace.keras_recorder import record
 
 FOLDER = Path(__file__).parent / "traces"
 FEATURES, ROWS, BATCH, EPOCHS, SEED = 4, 14, 8, 3, 7
@@ -100,7 +101,7 @@ def make_recording(name):
         rows = make_rows(model, jaxgd.losses.get(loss), ROWS, SEED)
         if dtype == "float64":
             rows["sample_weight"] = np.random.default_rng(SEED).uniform(0.0, 2.0, ROWS)
-        return theirs.record(network, path, rows, batch_size=BATCH, epochs=EPOCHS, name=name, seed=SEED)
+        return record(network, path, rows, batch_size=BATCH, epochs=EPOCHS, name=name, seed=SEED)
 
 
 def trace_path(name):
