@@ -1,7 +1,8 @@
 """`diagnose`: what rule made a run, with its numbers, or that none of the known ones did."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -9,7 +10,15 @@ from jaxgd.parity.diagnose.finding import Finding, make_finding, relative_residu
 from jaxgd.parity.diagnose.model import CLIPPINGS, Model, to_unknown
 from jaxgd.parity.diagnose.rates import with_schedule
 from jaxgd.parity.diagnose.rules import RULES, Lion, SignDescent, UpdateRule
-from jaxgd.parity.diagnose.search import Attempt, Views, clipping_guesses, explained, polish, simplified
+from jaxgd.parity.diagnose.search import (
+    LIMIT,
+    Attempt,
+    Views,
+    clipping_guesses,
+    explained,
+    polish,
+    simplified,
+)
 from jaxgd.parity.diagnose.signs import signed
 from jaxgd.parity.diagnose.trace import Run
 
@@ -71,21 +80,43 @@ def diagnose(run: Run) -> Diagnosis:
     ('sgd', 0.25)
     """
     views = Views(run, 0.0)
-    nearest: list[Finding] = []
     signs = signed(views)
-    for models in _stages(views):
-        fits, missed = explained(views, models)
-        views_of_fits = views
-        scheduled = _scheduled(views, [*signs, *fits])
-        if not scheduled and run.dtype == np.float64:
-            views_of_fits = Views(run, _FLOAT32_CONSTANTS)
-            scheduled = _scheduled(views_of_fits, _nearly(views, views_of_fits, [*signs, *fits, *missed]))
-        if scheduled:
-            findings = tuple(make_finding(views_of_fits, attempt) for attempt in _ranked(scheduled))
-            return Diagnosis(findings, None, views_of_fits.constants)
-        nearest.extend(make_finding(views, attempt) for attempt in [*signs, *fits, *missed[:1]])
-        signs = []
-    return Diagnosis((), min(nearest, key=lambda finding: finding.relative, default=None))
+    plain = _stage(views, _plain(views), signs)
+    if plain.complete:
+        return plain.diagnosis
+    varied = _stage(views, _varied(views))
+    if varied.complete:
+        return varied.diagnosis
+    clipped = [attempt.model for attempt in varied.tried if attempt.model.clipping and not attempt.is_fit]
+    both = _stage(views, [replace(model, decay=views.decay) for model in clipped])
+    if both.complete:
+        return both.diagnosis
+    tried = [*plain.tried, *varied.tried, *both.tried]
+    return Diagnosis((), make_finding(views, min(tried, key=_distance)) if tried else None)
+
+
+class _Stage(NamedTuple):
+    """What explains the run, schedule included, and whatever was fitted without one."""
+
+    views: Views
+    complete: list[Attempt]
+    tried: list[Attempt]
+
+    @property
+    def diagnosis(self) -> Diagnosis:
+        findings = tuple(make_finding(self.views, attempt) for attempt in _ranked(self.complete))
+        return Diagnosis(findings, None, self.views.constants)
+
+
+def _stage(views: Views, models: list[Model], signs: Sequence[Attempt] = ()) -> _Stage:
+    """All of the models; in float64 once more with constants in float32 for what comes near."""
+    fits, missed = explained(views, models) if models else ([], [])
+    tried = [*signs, *fits, *missed]
+    complete = _scheduled(views, [*signs, *fits])
+    if complete or views.run.dtype != np.float64:
+        return _Stage(views, complete, tried)
+    loose = Views(views.run, _FLOAT32_CONSTANTS)
+    return _Stage(loose, _scheduled(loose, _nearly(views, loose, tried)), tried)
 
 
 def _scheduled(views: Views, fits: list[Attempt]) -> list[Attempt]:
@@ -101,15 +132,17 @@ def _nearly(strict: Views, loose: Views, missed: list[Attempt]) -> list[Attempt]
     return [attempt for attempt in again if attempt.is_fit]
 
 
-def _stages(views: Views):
-    """Models, the plain ones first."""
-    candidates = [rule for rule in RULES if _is_possible(views, rule)]
-    yield [Model(rule, decay="none" if rule.own_decay else views.decay) for rule in candidates]
-    able = [rule for rule in candidates if not rule.own_decay]
-    coupled = [Model(rule, coupled=True, decay=views.decay) for rule in able]
-    clipped = [Model(rule, clipping) for clipping in CLIPPINGS for rule in able]
-    yield [*coupled, *clipped]
-    yield [replace(model, decay=views.decay) for model in clipped]
+def _plain(views: Views) -> list[Model]:
+    """Every rule, with decay apart from the gradient where the rule has none of its own."""
+    rules = [rule for rule in RULES if _is_possible(views, rule)]
+    return [Model(rule, decay="none" if rule.own_decay else views.decay) for rule in rules]
+
+
+def _varied(views: Views) -> list[Model]:
+    """Every rule with decay in the gradient, or with clipping."""
+    rules = [rule for rule in RULES if _is_possible(views, rule) and not rule.own_decay]
+    coupled = [Model(rule, coupled=True, decay=views.decay) for rule in rules]
+    return [*coupled, *(Model(rule, clipping) for clipping in CLIPPINGS for rule in rules)]
 
 
 def _is_possible(views: Views, rule: type[UpdateRule]) -> bool:
@@ -118,9 +151,9 @@ def _is_possible(views: Views, rule: type[UpdateRule]) -> bool:
 
 
 def _restarts(views: Views, attempt: Attempt) -> list[Attempt]:
-    """The attempt; several, if free rates leave the limit of clipping open."""
+    """The attempt; several, if free rates, which clipping by one norm changes, leave its limit open."""
     clipping = attempt.model.clipping
-    if clipping is None:
+    if clipping != "global_clipnorm":
         return [attempt]
     place = attempt.model.names.index(clipping)
     if attempt.errors[place] < 0.05:
@@ -131,6 +164,11 @@ def _restarts(views: Views, attempt: Attempt) -> list[Attempt]:
         np.where(np.arange(len(attempt.x)) == place, to_unknown(parameter, g), attempt.x) for g in guesses
     ]
     return [attempt, *(replace(attempt, x=x) for x in others)]
+
+
+def _distance(attempt: Attempt) -> tuple[float, float]:
+    """What comes nearest: of those that explain the run with free rates, that with fewest numbers."""
+    return max(attempt.rms, LIMIT), len(attempt.x)
 
 
 def _ranked(fits: list[Attempt]) -> list[Attempt]:

@@ -1,5 +1,6 @@
 """One hypothesis about a run: a rule, what is done to gradients before it, its decay, its schedule."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -8,6 +9,7 @@ import numpy as np
 
 from jaxgd.parity.diagnose.problem import Problem
 from jaxgd.parity.diagnose.rules import Parameter, UpdateRule
+from jaxgd.parity.diagnose.rules._rule import Numbers
 from jaxgd.parity.diagnose.schedules import Schedule
 
 CLIPPINGS = ("global_clipnorm", "clipnorm", "clipvalue")
@@ -104,39 +106,54 @@ class Model:
         with np.errstate(all="ignore"):
             return self._simulate(problem, numbers, len(x), weights)
 
-    def _simulate(self, problem: Problem, numbers: dict, starts: int, weights: np.ndarray):
+    def _simulate(
+        self, problem: Problem, numbers: Numbers, starts: int, weights: np.ndarray
+    ) -> tuple[np.ndarray, ...]:
         rule = self.rule(numbers, problem)
-        decays = self._decays(problem, numbers)
-        scheduled = None if self.schedule is None else self._rates(problem, numbers)
-        left = np.empty((starts, *problem.changes.shape))
-        rates, errors = np.empty((2, starts, problem.steps))
-        for t in range(problem.steps):
-            value, weight = problem.values[t], weights[t]
-            grad = self._gradient(problem, t, numbers)
-            if decays is not None and self.coupled:
-                grad = grad + decays * value
-            offset, direction = rule.move(t + 1, grad, value)
-            whole = direction if decays is None or self.coupled else direction + decays * value
-            target = (problem.changes[t] - offset) * weight
-            weighted = whole * weight
-            information = np.einsum("sn,sn->s", weighted, weighted)
-            if scheduled is None:
-                rate = -np.einsum("sn,sn->s", *np.broadcast_arrays(weighted, target)) / np.where(
-                    information > 0, information, 1
-                )
-            else:
-                rate = scheduled[:, t]
-            rule.settle(rate[:, None])
-            left[:, t] = target + rate[:, None] * weighted
-            rates[:, t], errors[:, t] = rate, 1 / np.sqrt(np.maximum(information, 1e-300))
-        return left.reshape(starts, -1), rates, errors
+        known = None if self.schedule is None else self._rates(problem, numbers)
+        shape = (starts, *problem.changes.shape)
+        if rule.keeps_rates:
+            return self._step_by_step(problem, rule, weights, known, shape)
+        offsets, wholes = np.zeros(shape), np.empty(shape)
+        for t, (offset, whole) in enumerate(self._moves(problem, rule)):
+            offsets[:, t], wholes[:, t] = offset, whole
+        left, rates, errors = _solved(problem.changes - offsets, wholes, weights, known)
+        return left.reshape(starts, -1), np.broadcast_to(rates, shape[:2]), errors
 
-    def _rates(self, problem: Problem, numbers: dict) -> np.ndarray:
+    def _step_by_step(
+        self, problem: Problem, rule: UpdateRule, weights: np.ndarray, known: np.ndarray | None, shape: tuple
+    ) -> tuple[np.ndarray, ...]:
+        """For rules that must be told the rate of each step before the next."""
+        left = np.empty(shape)
+        rates, errors = np.empty(shape[:2]), np.empty(shape[:2])
+        for t, (offset, whole) in enumerate(self._moves(problem, rule)):
+            given = None if known is None else known[:, t]
+            left[:, t], rates[:, t], errors[:, t] = _solved(
+                problem.changes[t] - offset, whole, weights[t], given
+            )
+            rule.settle(rates[:, [t]])
+        return left.reshape(shape[0], -1), rates, errors
+
+    def _moves(self, problem: Problem, rule: UpdateRule) -> Iterator[tuple[Any, np.ndarray]]:
+        """Offset and direction of each step, with decay."""
+        decays = self._decays(problem, rule.numbers)
+        for t in range(problem.steps):
+            value = problem.values[t]
+            grad = self._gradient(problem, t, rule.numbers)
+            if decays is None:
+                yield rule.move(t + 1, grad, value)
+            elif self.coupled:
+                yield rule.move(t + 1, grad + decays * value, value)
+            else:
+                offset, direction = rule.move(t + 1, grad, value)
+                yield offset, direction + decays * value
+
+    def _rates(self, problem: Problem, numbers: Numbers) -> np.ndarray:
         times = np.arange(problem.steps, dtype=float)
         rates = self.schedule.rates(times, numbers) if self.schedule else np.ones((1, problem.steps))
         return np.minimum(rates, 1 / np.sqrt(times + 1)) if self.rule.rate_is_bounded else rates
 
-    def _decays(self, problem: Problem, numbers: dict) -> np.ndarray | None:
+    def _decays(self, problem: Problem, numbers: Numbers) -> np.ndarray | None:
         """[starts, elements], what is multiplied with the parameters."""
         if self.decay == "none":
             return None
@@ -146,7 +163,7 @@ class Model:
         decays = numbers["weight_decay"] * matrices
         return decays + numbers["vector_decay"] * (1 - matrices) if self.decay == "each" else decays
 
-    def _gradient(self, problem: Problem, t: int, numbers: dict) -> np.ndarray:
+    def _gradient(self, problem: Problem, t: int, numbers: Numbers) -> np.ndarray:
         """[starts or 1, elements], clipped."""
         grad = problem.grads[t][None]
         if self.clipping is None:
@@ -157,3 +174,17 @@ class Model:
         if self.clipping == "global_clipnorm":
             return grad * (limit / np.maximum(problem.total_norm[t], limit))
         return grad * (limit / np.maximum(problem.norms[t][problem.leaf_index], limit))
+
+
+def _solved(
+    changes: np.ndarray, wholes: np.ndarray, weights: np.ndarray, known: np.ndarray | None
+) -> tuple[Any, Any, Any]:
+    """What is left of changes = -rate * whole, the rates that leave least (or `known`), and their errors."""
+    target, weighted = changes * weights, wholes * weights
+    information = np.einsum("...n,...n->...", weighted, weighted)
+    if known is None:
+        rates = -np.einsum("...n,...n->...", weighted, target) / np.where(information > 0, information, 1)
+    else:
+        rates = known
+    errors = 1 / np.sqrt(np.maximum(information, np.finfo(float).tiny))
+    return target + rates[..., None] * weighted, rates, errors

@@ -85,7 +85,7 @@ def _fit_rates(
 
     lower, upper = model.bounds
     start = np.clip(np.array(guesses), lower, upper)
-    fitted = minimize(residuals, start, lower, upper, 60, model.increments)
+    fitted = minimize(residuals, start, lower, upper, 40, model.increments)
     place = int(np.argmin(fitted.rms))
     left = residuals(fitted.x[[place]])[0] / weights
     return fitted.x[place], float(np.sqrt(np.average(left**2, weights=weights**2)) / scale)

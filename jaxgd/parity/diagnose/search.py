@@ -16,8 +16,9 @@ from jaxgd.parity.diagnose.trace import Run
 LIMIT = 3.0
 """Root mean square, in units of the noise, above which a rule does not explain a run."""
 _SOFTNESS = 1e-3
-_QUICK_STEPS = 32
+_QUICK_STEPS = 24
 _LONGER, _POLISHED = 16, 10
+_CLOSE = 0.1
 _EASY, _HARD = (3, 4), (8, 30)
 
 
@@ -132,9 +133,14 @@ def clipping_guesses(problem: Problem, clipping: str) -> list[float]:
 
 def screened(views: Views, models: Iterable[Model]) -> list[Attempt]:
     """The likeliest models on few elements, best first: many for a few steps, then fewer for more."""
-    found = sorted((_first_steps(views, model) for model in models), key=lambda attempt: attempt.rms)
+    found = sorted((_first_steps(views, model) for model in models), key=_rank)
     longer = [_quick(views, attempt.model, attempt.x[None], 12) for attempt in found[:_LONGER]]
-    return sorted(longer, key=lambda attempt: attempt.rms)
+    return sorted(longer, key=_rank)
+
+
+def _rank(attempt: Attempt) -> tuple[float, int]:
+    """Nearer first; of what is within a tenth of the softness, fewer numbers first."""
+    return max(attempt.rms, _CLOSE), len(attempt.x)
 
 
 def _first_steps(views: Views, model: Model) -> Attempt:
@@ -157,7 +163,7 @@ def polish(views: Views, attempt: Attempt, iterations: int = 40) -> Attempt:
 def explained(views: Views, models: Iterable[Model]) -> tuple[list[Attempt], list[Attempt]]:
     """Those of the models that explain the run with free rates, and the best of the others."""
     likely = screened(views, models)
-    hopeful = [a for a in likely[:_POLISHED] if a.rms <= max(30 * likely[0].rms, 1.0)]
+    hopeful = [a for a in likely[:_POLISHED] if a.rms <= max(30 * _rank(likely[0])[0], 1.0)]
     polished = [simplified(views, polish(views, attempt)) for attempt in hopeful]
     return [a for a in polished if a.is_fit], [a for a in polished if not a.is_fit]
 

@@ -60,6 +60,7 @@ class UpdateRule:
     arithmetic: ClassVar[float] = 1.0
     corrected_by: ClassVar[str | None] = None
     is_hard: ClassVar[bool] = False
+    keeps_rates: ClassVar[bool] = False
 
     def __init__(self, numbers: Numbers, problem: Problem) -> None:
         self.numbers = numbers
@@ -76,7 +77,7 @@ class UpdateRule:
         raise NotImplementedError
 
     def settle(self, rate: np.ndarray) -> None:
-        """Told the rate [starts, 1] of the step, for rules whose slots hold it."""
+        """Told the rate [starts, 1] of the step if the rule `keeps_rates` in its slots."""
 
 
 def mean_of(old: Any, new: Any, kept: Any) -> Any:

@@ -24,6 +24,7 @@ class MomentumInside(UpdateRule):
     name = "sgd with momentum"
     form = "rate inside the velocity"
     parameters = (MOMENTUM,)
+    keeps_rates = True
     nesterov = False
 
     def __init__(self, numbers: Numbers, problem: Problem) -> None:

@@ -48,6 +48,8 @@ class RMSprop(UpdateRule):
 class RMSpropMomentumInside(RMSprop):
     """M <- momentum M + rate quotient; w <- w - M."""
 
+    keeps_rates = True
+
     def __init__(self, numbers: Numbers, problem: Problem) -> None:
         super().__init__(numbers, problem)
         self.velocity: Any = 0.0
@@ -63,12 +65,11 @@ class RMSpropMomentumInside(RMSprop):
 class RMSpropMomentumOutside(RMSpropMomentumInside):
     """M <- momentum M + quotient; w <- w - rate M."""
 
+    keeps_rates = False
+
     def move(self, step: int, grad: np.ndarray, value: np.ndarray) -> tuple[Any, np.ndarray]:
         self.velocity = self.momentum * self.velocity + self.quotient(grad)
         return 0.0, self.velocity
-
-    def settle(self, rate: np.ndarray) -> None:
-        return None
 
 
 def _rmsprop_variants() -> tuple[type[UpdateRule], ...]:

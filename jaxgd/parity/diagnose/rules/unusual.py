@@ -148,6 +148,7 @@ class ScheduleFree(UpdateRule):
     form = "parameters are the mean of z"
     parameters = (BETA_2, EPSILON)
     corrected_by = "beta_2"
+    keeps_rates = True
 
     def __init__(self, numbers: Numbers, problem: Problem) -> None:
         super().__init__(numbers, problem)
