@@ -132,7 +132,8 @@ def _plain_distance(family: Family, case: Case, inputs: Any, expected: Results) 
     if plain is None:
         return None
     shared = {name: expected[name] for name in plain}
-    return _distance(shared, {name: _host(value) for name, value in plain.items()})
+    scope = Tolerance(scope="tree", same_dtype=False)
+    return compare(shared, {name: _host(value) for name, value in plain.items()}, scope).norm_error
 
 
 def _host(tree: Any) -> Any:

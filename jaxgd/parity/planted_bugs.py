@@ -1,190 +1,12 @@
 """The bugs that are planted: mistakes that reimplementations of Keras make, one replacement each."""
 
-from types import SimpleNamespace
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 
+from jaxgd.parity import planted_formulas as wrong
 from jaxgd.parity.planted import Bug, Change, Replace
 
 _OPTIMIZERS = "jaxgd.optimizers"
-
-
-def _scaled(**factors: float) -> Replace:
-    """A `derive` whose numbers are multiplied."""
-
-    def make(old: Any) -> Any:
-        def derive(self: Any, values: Any, cast: Any) -> dict[str, Any]:
-            numbers = old(self, values, cast)
-            return {**numbers, **{name: numbers[name] * factor for name, factor in factors.items()}}
-
-        return derive
-
-    return make
-
-
-def _swapped(*pairs: tuple[str, str]) -> Replace:
-    """A `derive` with numbers exchanged."""
-
-    def make(old: Any) -> Any:
-        def derive(self: Any, values: Any, cast: Any) -> dict[str, Any]:
-            numbers = old(self, values, cast)
-            for one, other in pairs:
-                numbers[one], numbers[other] = numbers[other], numbers[one]
-            return numbers
-
-        return derive
-
-    return make
-
-
-def _leaf(formula: Any) -> Replace:
-    """A `leaf` that keeps the slots as they are made, but moves the parameter by another formula."""
-
-    def make(old: Any) -> Any:
-        def leaf(self: Any, n: SimpleNamespace, grad: Any, value: Any, slots: Any) -> tuple[Any, Any]:
-            moved, new = old(self, n, grad, value, slots)
-            return formula(self, n, grad, value, slots, new, moved), new
-
-        return leaf
-
-    return make
-
-
-def _epsilon_inside(self: Any, n: Any, grad: Any, value: Any, slots: Any, new: Any, moved: Any) -> Any:
-    return -new["momentum"] * n.alpha / jnp.sqrt(new["velocity"] + n.epsilon)
-
-
-def _epsilon_corrected(self: Any, n: Any, grad: Any, value: Any, slots: Any, new: Any, moved: Any) -> Any:
-    correction = 1 - n.beta_2**n.step
-    mean = new["momentum"] / (1 - n.beta_1**n.step)
-    return -n.learning_rate * mean / (jnp.sqrt(new["velocity"] / correction) + n.epsilon)
-
-
-def _no_correction(self: Any, n: Any, grad: Any, value: Any, slots: Any, new: Any, moved: Any) -> Any:
-    return -n.learning_rate * new["momentum"] / (jnp.sqrt(new["velocity"]) + n.epsilon)
-
-
-def _corrected_amsgrad(old: Any) -> Any:
-    def leaf(self: Any, n: Any, grad: Any, value: Any, slots: Any) -> tuple[Any, Any]:
-        _, new = old(self, n, grad, value, slots)
-        correction = 1 - n.beta_2**n.step
-        largest = jnp.maximum(slots["velocity_hat"], new["velocity"] / correction)
-        mean = new["momentum"] / (1 - n.beta_1**n.step)
-        return -n.learning_rate * mean / (jnp.sqrt(largest) + n.epsilon), {**new, "velocity_hat": largest}
-
-    return leaf
-
-
-def _always_nesterov(self: Any, n: Any, grad: Any, value: Any, slots: Any, new: Any, moved: Any) -> Any:
-    return n.momentum * new["momentum"] - n.learning_rate * grad
-
-
-def _never_nesterov(self: Any, n: Any, grad: Any, value: Any, slots: Any, new: Any, moved: Any) -> Any:
-    return new["momentum"]
-
-
-def _rate_outside(old: Any) -> Any:
-    """The rate multiplies the whole velocity, as in optax, and is not inside it."""
-
-    def leaf(self: Any, n: Any, grad: Any, value: Any, slots: Any) -> tuple[Any, Any]:
-        velocity = n.momentum * slots["momentum"] - grad
-        return n.learning_rate * velocity, {"momentum": velocity}
-
-    return leaf
-
-
-def _epsilon_outside(self: Any, n: Any, grad: Any, value: Any, slots: Any, new: Any, moved: Any) -> Any:
-    return -n.learning_rate * grad / (jnp.sqrt(new["velocity"]) + n.epsilon)
-
-
-def _uncentered(self: Any, n: Any, grad: Any, value: Any, slots: Any, new: Any, moved: Any) -> Any:
-    return -n.learning_rate * grad / jnp.sqrt(new["velocity"] + n.epsilon)
-
-
-def _coupled(old: Any) -> Any:
-    def leaf(self: Any, n: Any, grad: Any, value: Any, slots: Any) -> tuple[Any, Any]:
-        return old(self, n, grad + n.weight_decay * value, value, slots)
-
-    return leaf
-
-
-def _epsilon_in_norm(old: Any) -> Any:
-    def leaf(self: Any, n: Any, grad: Any, value: Any, slots: Any) -> tuple[Any, Any]:
-        _, new = old(self, n, grad, value, slots)
-        norm = jnp.maximum(n.beta_2 * slots["norm"], jnp.abs(grad) + n.epsilon)
-        return -n.learning_rate * new["momentum"] / (n.correction * norm), {**new, "norm": norm}
-
-    return leaf
-
-
-def _constant(value: Any) -> Replace:
-    """A function that returns the same whatever it is given."""
-    return lambda old: lambda *args, **options: value
-
-
-def _one_step_late(old: Any) -> Any:
-    return lambda self, state: old(self, state._replace(count=jnp.maximum(state.count - 1, 0)))
-
-
-def _average_late(old: Any) -> Any:
-    """The first average is mixed with zeros, and overwriting comes one step early."""
-
-    def average(self: Any, leaves: Any, values: Any, state: Any) -> Any:
-        values, new = old(self, leaves, values, state._replace(count=state.count + 1))
-        return values, new._replace(count=state.count)
-
-    return average
-
-
-def _decay_without_rate(old: Any) -> Any:
-    def decayed(self: Any, path: str, value: Any, n: Any) -> Any:
-        decay = self.decay_of(path, value, n)
-        return value if decay is None else value - value * decay
-
-    return decayed
-
-
-def _summed(old: Any) -> Any:
-    return lambda self, values: jnp.sum(values if self.weights is None else values * self.weights)
-
-
-def _without_row_mask(old: Any) -> Any:
-    return lambda values, reduction, sample_weight=None, mask=None, row_mask=None: old(
-        values, reduction, sample_weight, mask, None
-    )
-
-
-def _mean_of_weights(old: Any) -> Any:
-    return lambda reduction: (
-        "mean_with_sample_weight" if reduction == "sum_over_batch_size" else old(reduction)
-    )
-
-
-def _transposed(old: Any) -> Any:
-    def init(self: Any, sources: Any, input_shape: Any, dtype: Any) -> Any:
-        leaves = old(self, sources, input_shape, dtype)
-        kernel = leaves["kernel"]
-        return {**leaves, "kernel": kernel.ravel().reshape(kernel.shape[::-1]).T}
-
-    return init
-
-
-def _unscaled_dropout(old: Any) -> Any:
-    def factor(self: Any, x: Any, context: Any) -> Any:
-        found = old(self, x, context)
-        return None if found is None else jnp.sign(found)
-
-    return factor
-
-
-def _unbiased(old: Any) -> Any:
-    def moments(x: Any, row_mask: Any) -> Any:
-        found = old(x, row_mask)
-        return found._replace(variance=found.variance * len(x) / (len(x) - 1))
-
-    return moments
 
 
 def _optimizer(name: str, change: str, cases: str, *changes: tuple[str, Replace]) -> Bug:
@@ -206,64 +28,64 @@ BUGS: tuple[Bug, ...] = (
         "epsilon inside the root",
         "m / sqrt(v + epsilon)",
         "Adam/normal",
-        (f"{_ADAM}.leaf", _leaf(_epsilon_inside)),
+        (f"{_ADAM}.leaf", wrong.leaf(wrong.epsilon_inside)),
     ),
     _optimizer(
         "epsilon on the corrected root",
         "as in the paper and in optax",
         "Adam/normal",
-        (f"{_ADAM}.leaf", _leaf(_epsilon_corrected)),
+        (f"{_ADAM}.leaf", wrong.leaf(wrong.epsilon_corrected)),
     ),
     _optimizer(
         "bias correction off",
         "Adam's step is the rate",
         "Adam/normal",
-        (f"{_ADAM}.leaf", _leaf(_no_correction)),
+        (f"{_ADAM}.leaf", wrong.leaf(wrong.no_correction)),
     ),
     _optimizer(
-        "wrong epsilon", "1e-8 for 1e-7", "Adam/scale 1e-6", (f"{_ADAM}.derive", _scaled(epsilon=0.1))
+        "wrong epsilon", "1e-8 for 1e-7", "Adam/scale 1e-6", (f"{_ADAM}.derive", wrong.scaled(epsilon=0.1))
     ),
     _optimizer(
         "betas exchanged",
         "beta_1 for beta_2",
         "Adam/normal",
-        (f"{_ADAM}.derive", _swapped(("one_minus_beta_1", "one_minus_beta_2"), ("beta_1", "beta_2"))),
+        (f"{_ADAM}.derive", wrong.swapped(("one_minus_beta_1", "one_minus_beta_2"), ("beta_1", "beta_2"))),
     ),
     _optimizer(
         "AMSGrad of the corrected v",
         "the maximum is taken after the correction",
         "Adam-amsgrad=True/normal",
-        (f"{_ADAM}.leaf", _corrected_amsgrad),
+        (f"{_ADAM}.leaf", wrong.corrected_amsgrad),
     ),
     _optimizer(
         "Nesterov without being asked",
         "momentum looks ahead",
         "SGD-momentum=0.9/normal",
-        ("sgd:SGDRule.leaf", _leaf(_always_nesterov)),
+        ("sgd:SGDRule.leaf", wrong.leaf(wrong.always_nesterov)),
     ),
     _optimizer(
         "Nesterov ignored",
         "nesterov=True is plain momentum",
         "SGD-momentum=0.9-nesterov=True/normal",
-        ("sgd:SGDRule.leaf", _leaf(_never_nesterov)),
+        ("sgd:SGDRule.leaf", wrong.leaf(wrong.never_nesterov)),
     ),
     _optimizer(
         "momentum without the rate",
         "the rate multiplies the velocity as a whole",
         "SGD-momentum=0.9/common=schedule/normal",
-        ("sgd:SGDRule.leaf", _rate_outside),
+        ("sgd:SGDRule.leaf", wrong.rate_outside),
     ),
     _optimizer(
         "RMSprop's epsilon outside",
         "sqrt(v) + epsilon",
         "RMSprop/scale 1e-6",
-        ("rmsprop:RMSpropRule.leaf", _leaf(_epsilon_outside)),
+        ("rmsprop:RMSpropRule.leaf", wrong.leaf(wrong.epsilon_outside)),
     ),
     _optimizer(
         "centering forgotten",
         "the mean is kept but not subtracted",
         "RMSprop-centered=True/normal",
-        ("rmsprop:RMSpropRule.leaf", _leaf(_uncentered)),
+        ("rmsprop:RMSpropRule.leaf", wrong.leaf(wrong.uncentered)),
     ),
     _optimizer(
         "wrong initial accumulator",
@@ -278,13 +100,13 @@ BUGS: tuple[Bug, ...] = (
         "Adamax's epsilon inside the maximum",
         "max(beta_2 u, |g| + epsilon), as in optax",
         "Adamax/scale 1e-6",
-        ("adamax:AdamaxRule.leaf", _epsilon_in_norm),
+        ("adamax:AdamaxRule.leaf", wrong.epsilon_in_norm),
     ),
     _optimizer(
         "Nadam without its schedule",
         "a constant momentum",
         "Nadam/normal",
-        ("nadam:_warm_up", _constant(1.0)),
+        ("nadam:_warm_up", wrong.constant(1.0)),
     ),
     _optimizer(
         "Lion's betas exchanged",
@@ -292,34 +114,34 @@ BUGS: tuple[Bug, ...] = (
         "Lion/normal",
         (
             "lion:LionRule.derive",
-            _swapped(("beta_1", "beta_2"), ("one_minus_beta_1", "one_minus_beta_2")),
+            wrong.swapped(("beta_1", "beta_2"), ("one_minus_beta_1", "one_minus_beta_2")),
         ),
     ),
-    _optimizer("no trust ratio", "Lamb is Adam", "Lamb/normal", ("lamb:_trust_ratio", _constant(1.0))),
+    _optimizer("no trust ratio", "Lamb is Adam", "Lamb/normal", ("lamb:_trust_ratio", wrong.constant(1.0))),
     _optimizer(
         "schedule one step late",
         "the rate of the step before",
         "SGD/common=schedule/normal",
-        ("_rule:Rule.learning_rate", _one_step_late),
+        ("_rule:Rule.learning_rate", wrong.one_step_late),
     ),
     _optimizer(
         "decay coupled",
         "weight decay is added to the gradient",
         "AdamW/normal",
-        ("adam:AdamRule.leaf", _coupled),
+        ("adam:AdamRule.leaf", wrong.coupled),
         ("_rule:Rule._decayed", lambda old: lambda self, path, value, n: value),
     ),
     _optimizer(
         "decay without the rate",
         "w - w weight_decay",
         "SGD/common=decay/mixed",
-        ("_rule:Rule._decayed", _decay_without_rate),
+        ("_rule:Rule._decayed", wrong.decay_without_rate),
     ),
     _optimizer(
         "exclusion ignored",
         "biases decay too",
         "SGD/common=decay,biasesexcluded/mixed",
-        ("_rule:Rule.is_excluded", _constant(False)),
+        ("_rule:Rule.is_excluded", wrong.constant(False)),
     ),
     _optimizer(
         "accumulation sums",
@@ -337,7 +159,7 @@ BUGS: tuple[Bug, ...] = (
         "average one step off",
         "the first average is mixed with zeros",
         "SGD/common=overwrite/mixed",
-        ("_rule:Rule._average", _average_late),
+        ("_rule:Rule._average", wrong.average_late),
     ),
     _optimizer(
         "clipped by the root mean square",
@@ -357,20 +179,20 @@ BUGS: tuple[Bug, ...] = (
             lambda old: lambda grads, limit, inverse: [old([grad], limit, inverse)[0] for grad in grads],
         ),
     ),
-    _bug("sum for mean", "losses are summed", _MSE, f"{_LOSSES}._reduction:Weighting.apply", _summed),
+    _bug("sum for mean", "losses are summed", _MSE, f"{_LOSSES}._reduction:Weighting.apply", wrong.summed),
     _bug(
         "divided by the weights",
         "the mean over weights, not over rows",
         f"{_MSE}-weights=fractional/normal/float64",
         f"{_LOSSES}._get:check_reduction",
-        _mean_of_weights,
+        wrong.mean_of_weights,
     ),
     _bug(
         "mask ignored",
         "rows of padding count",
         f"{_MSE}-rows=short-weights=none/normal/float64",
         f"{_LOSSES}._loss:make_weighting",
-        _without_row_mask,
+        wrong.without_row_mask,
     ),
     _bug(
         "wrong label smoothing",
@@ -432,20 +254,20 @@ BUGS: tuple[Bug, ...] = (
         "a kernel is filled column by column",
         "gradient/tanh/loss=huber/normal/float64/eager",
         f"{_LAYERS}.dense:Dense.init",
-        _transposed,
+        wrong.transposed,
     ),
     _bug(
         "dropout without its scale",
         "what is kept is not enlarged",
         "gradient/dropout/loss=huber/normal/float64/eager",
         f"{_LAYERS}.dropout:Dropout._factor",
-        _unscaled_dropout,
+        wrong.unscaled_dropout,
     ),
     _bug(
         "unbiased variance",
         "batch normalization divides by n - 1",
         "gradient/batch normalization/loss=huber/normal/float64/eager",
         f"{_LAYERS}.batch_normalization:_batch_moments",
-        _unbiased,
+        wrong.unbiased,
     ),
 )

@@ -11,7 +11,7 @@ import numpy as np
 
 from jaxgd import losses
 from jaxgd.parity.case import Case, Family, Results, options_of
-from jaxgd.parity.catalogue import loss_data
+from jaxgd.parity.catalogue import loss_data, loss_plain
 from jaxgd.parity.comparator import Tolerance
 from jaxgd.parity.judge import FLOAT32, FLOAT64, largest
 
@@ -109,6 +109,17 @@ def got(case: Case, inputs: Results) -> Results:
     return {"value": results["value"], **kept}
 
 
+def plain(case: Case, inputs: Results) -> Results | None:
+    """What optax computes, for the mean without weights and at the edges."""
+    function = loss_plain.make(case)
+    is_mean = case.get("reduction") == "sum_over_batch_size"
+    is_simple = case.get("edge") is not None or (is_mean and case.get("weights") == "none")
+    if function is None or not is_simple:
+        return None
+    y_true, y_pred = jnp.asarray(inputs["y_true"]), jnp.asarray(inputs["y_pred"])
+    return loss_plain.value_and_gradient(function, y_true, y_pred, is_mean)
+
+
 def _spoiled(array: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Impossible content in the rows that do not exist."""
     spoiled = array.copy()
@@ -133,4 +144,4 @@ def gate(case: Case, expected: Results) -> str:
     return "" if largest({"gradient": expected["gradient"]}) > 0 else "the gradient is zero"
 
 
-LOSS = Family("loss", cases, inputs, got, tolerance, gate)
+LOSS = Family("loss", cases, inputs, got, tolerance, gate, plain)
