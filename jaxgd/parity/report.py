@@ -13,7 +13,7 @@ import numpy as np
 
 from jaxgd.parity.case import Outcome
 
-COMMAND = "jaxgd parity --planted --report docs"
+COMMAND = "jaxgd parity --planted --report parity"
 PACKAGES = ("jax", "jaxlib", "optax", "numpy", "keras", "tensorflow-cpu")
 
 

@@ -12,16 +12,16 @@ from jaxgd.parity.case import Case, Outcome
 
 _CHUNK = 24
 _SMOKE = {
-    "activation": 60,
-    "loss": 30,
-    "metric": 10,
+    "activation": 50,
+    "loss": 24,
+    "metric": 8,
     "initializer": 40,
     "penalty": 20,
     "schedule": 8,
-    "optimizer": 20,
-    "gradient": 8,
-    "fit": 3,
-    "trajectory": 3,
+    "optimizer": 14,
+    "gradient": 6,
+    "fit": 2,
+    "trajectory": 2,
 }
 """How many cases of each family are run in less than a minute."""
 
