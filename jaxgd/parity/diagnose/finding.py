@@ -19,7 +19,7 @@ class Number:
     """A hyperparameter: its value, and the range that the run leaves open (two standard errors).
 
     >>> str(Number(0.1234, 0.1233, 0.1236)), str(Number(0.99, 0.98, 0.999, is_share=True))
-    ('0.1234', '0.98 to 1 (open)')
+    ('0.1234', '0.98 to 0.999 (open)')
     """
 
     value: float
@@ -45,7 +45,8 @@ class Number:
     def __str__(self) -> str:
         if self.is_determined:
             return f"{self.short:.6g}"
-        return f"{self.low:.2g} to {self.high:.2g} (open)"
+        digits = 5 if self.is_share else 2
+        return f"{self.low:.{digits}g} to {self.high:.{digits}g} (open)"
 
 
 @dataclass(frozen=True)

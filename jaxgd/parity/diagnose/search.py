@@ -121,13 +121,13 @@ def starts(views: Views, model: Model) -> np.ndarray:
 
 
 def clipping_guesses(problem: Problem, clipping: str) -> list[float]:
-    """Limits at which some of what is limited is clipped."""
+    """Limits at which everything is clipped, and at which some is."""
     sizes = {
         "clipvalue": np.abs(problem.grads),
         "clipnorm": problem.norms,
         "global_clipnorm": problem.total_norm,
     }
-    found = np.quantile(sizes[clipping], (0.3, 0.75, 0.95))
+    found = [0.5 * sizes[clipping].min(), *np.quantile(sizes[clipping], (0.3, 0.75, 0.95))]
     return [float(max(limit, 1e-30)) for limit in found]
 
 
