@@ -41,10 +41,9 @@ def render(report: Report) -> str:
 
 def _head(report: Report) -> str:
     about = report.about
-    return (
-        f"{report.count} cases, {report.failed} failed, in {report.seconds:.0f} s. {about['date']}, Python "
-        f"{about['python']}, {about['versions']}; {about['processor']}.\n\nThis page is the `parity.md` that `{COMMAND}` writes.\n"
-    )
+    where = f"{about['date']}, Python {about['python']}, {about['versions']}; {about['processor']}."
+    ran = f"{report.count} cases, {report.failed} failed, in {report.seconds:.0f} s. {where}"
+    return f"{ran}\n\nThis page is the `parity.md` that `{COMMAND}` writes.\n"
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
