@@ -61,6 +61,16 @@ def load(path: str | os.PathLike[str]) -> Any:
         return keras.models.load_model(path)
 
 
+def build_optimizer(network: Any) -> None:
+    """Give a compiled model's optimizer its slots, so that the file has them too.
+
+    Keras builds the optimizer of a file without slots before it reads the weights: the slots of
+    ScheduleFreeAdamW, which start as copies of the weights, are then those of random ones.
+    """
+    if network.compiled and network.optimizer is not None and not network.optimizer.built:
+        network.optimizer.build(network.trainable_variables)
+
+
 def compile_anew(network: Any, loss: Any, optimizer: Any) -> None:
     """Compile with another loss or another optimizer; an optimizer that is given is not used itself."""
     if optimizer is None:

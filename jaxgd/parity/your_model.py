@@ -68,6 +68,7 @@ def compare_live(
     """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, f"{network.name}.keras")
+        theirs.build_optimizer(network)
         network.save(path)
         trial = _Trial(Path(folder), data, steps, batch_size, seed)
         found = []
