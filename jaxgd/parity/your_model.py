@@ -14,7 +14,7 @@ from jaxgd.parity.ladder import Ladder, climb
 from jaxgd.parity.rows import NotComparableError, extent, make_rows, takes_short_batches
 from jaxgd.parity.rung import skipped
 from jaxgd.parity.trace.keras_recorder import record
-from jaxgd.parity.trace.recording import Recording
+from jaxgd.parity.trace.recording import Recording, TraceError
 
 DTYPES = ("float32", "float64")
 
@@ -115,6 +115,8 @@ class _Trial:
             network, prepared = self.prepared(path, dtype, loss, optimizer)
             try:
                 return self.climb(network, prepared, Path(path).stem)
+            except (keras_files.KerasFileError, NotComparableError, TraceError):
+                raise
             except theirs.CANNOT_RUN as error:
                 if dtype == "float32":
                     raise

@@ -13,7 +13,7 @@ import tensorflow as tf
 from jaxgd import keras_files
 from jaxgd.model import Sequential
 from jaxgd.optimizers import Optimizer
-from jaxgd.parity.keras_model_side import FRAMEWORK, config_of
+from jaxgd.parity.keras_model_side import FRAMEWORK, build_optimizer, config_of
 from jaxgd.parity.kinks import Kinks, kinked_layers, side_of_outputs
 from jaxgd.parity.trace.recording import Recording, check_recording
 from jaxgd.parity.trace.setup import optimizer_cells
@@ -61,7 +61,7 @@ class _Recorder:
         self.columns: dict[str, list[np.ndarray]] = {}
 
     def recording(self, name: str, seed: int | None) -> Recording:
-        self.network.optimizer.build(self.network.trainable_variables)
+        build_optimizer(self.network)  # once: LossScaleOptimizer adds variables each time
         logger, level = tf.get_logger(), tf.get_logger().level
         logger.setLevel("ERROR")  # each model is traced once, which TensorFlow warns of after a few models
         try:
