@@ -14,7 +14,7 @@ from jaxgd.parity.diagnose.schedules import Schedule
 
 CLIPPINGS = ("global_clipnorm", "clipnorm", "clipvalue")
 _BOUNDS = {
-    "share": (-20.0, 0.0),
+    "share": (-12.0, 0.0),
     "positive": (-75.0, 30.0),
     "signed": (-np.inf, np.inf),
     "non-negative": (0.0, np.inf),

@@ -19,6 +19,7 @@ _SOFTNESS = 1e-3
 _QUICK_STEPS = 24
 _LONGER, _POLISHED = 16, 10
 _CLOSE = 0.1
+_MOST_LOST = 7e-4
 _EASY, _HARD = (3, 4), (8, 30)
 
 
@@ -100,7 +101,8 @@ def cancellation(model: Model, problem: Problem, x: np.ndarray) -> np.ndarray:
     if model.schedule is None or model.rule.corrected_by is None:
         return np.zeros(steps.shape)
     share = model.numbers(x[None])[model.rule.corrected_by]
-    return problem.precision / np.maximum(1 - share**steps, problem.precision)
+    lost = problem.precision / np.maximum(1 - share**steps, problem.precision)
+    return np.minimum(lost, _MOST_LOST / steps)
 
 
 def best(model: Model, fitted: Fitted) -> Attempt:

@@ -9,7 +9,7 @@ from jaxgd.parity.diagnose.problem import Problem
 from jaxgd.parity.diagnose.rules import Lion, RecordedSigns, SignDescent
 from jaxgd.parity.diagnose.search import Attempt, Views, best, fit, polish, simplified, starts
 
-_ROUNDS = 28
+_SEARCHES, _ROUNDS = 4, 28
 _POINTS = 128
 _SHRINKING = 0.75
 _UNDECIDED = 8.0
@@ -37,8 +37,15 @@ def _polished(views: Views, rule: type) -> Attempt:
 
 def _lion(views: Views, family: Attempt) -> Attempt | None:
     """Lion with numbers that give every recorded sign, if there are such."""
-    problem = views.of(Lion)
-    generator = np.random.default_rng(0)
+    for seed in range(_SEARCHES):
+        allowed = _allowed(views.of(Lion), np.random.default_rng(seed))
+        if allowed:
+            return _attempt(views, family, np.array(allowed))
+    return None
+
+
+def _allowed(problem: Problem, generator: np.random.Generator) -> list[np.ndarray]:
+    """Numbers that give every recorded sign: points around the best so far, nearer every time."""
     centre, spread = np.array([-2.0, -3.0]), np.array([4.0, 4.0])
     allowed: list[np.ndarray] = []
     least = np.inf
@@ -50,9 +57,7 @@ def _lion(views: Views, family: Attempt) -> Attempt | None:
         if wrong.min() < least:
             least, centre = wrong.min(), points[int(np.argmin(wrong))]
         spread = spread * _SHRINKING
-    if not allowed:
-        return None
-    return _attempt(views, family, np.array(allowed))
+    return allowed
 
 
 def _attempt(views: Views, family: Attempt, allowed: np.ndarray) -> Attempt:
