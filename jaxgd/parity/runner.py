@@ -90,15 +90,22 @@ def in_processes(
     processes: int | None = None,
     show: Callable[[Any], None] | None = None,
 ) -> list[Any]:
-    """`function` of each argument, in fresh processes; `show` gets each result as it comes."""
+    """`function` of each argument, in fresh processes; `show` gets each result as it comes.
+
+    Processes are made anew for every round of arguments, because TensorFlow's memory only grows. An executor's
+    own `max_tasks_per_child` is not used: with it CPython 3.11 can wait for ever for a worker that is gone.
+    """
     context = multiprocessing.get_context("spawn")
     count = max(1, min(processes or os.cpu_count() or 1, len(arguments)))
-    with ProcessPoolExecutor(count, context, initializer=_start, max_tasks_per_child=_CHUNK) as pool:
-        futures = [pool.submit(function, argument) for argument in arguments]
-        for future in as_completed(futures):
-            if show is not None:
-                show(future.result())
-    return [future.result() for future in futures]
+    a_round, results = count * _CHUNK, []
+    for first in range(0, len(arguments), a_round):
+        with ProcessPoolExecutor(count, context, initializer=_start) as pool:
+            futures = [pool.submit(function, each) for each in arguments[first : first + a_round]]
+            for future in as_completed(futures):
+                if show is not None:
+                    show(future.result())
+        results += [future.result() for future in futures]
+    return results
 
 
 def chunks(cases: Sequence[Case]) -> Iterator[list[Case]]:
