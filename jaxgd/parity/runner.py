@@ -10,7 +10,8 @@ from typing import Any
 from jaxgd._checks import unknown_name
 from jaxgd.parity.case import Case, Outcome
 
-_CHUNK = 24
+_CHUNK, _ROUND = 24, 40
+"""Cases in a chunk; chunks that one process runs before it is replaced."""
 _SMOKE = {
     "activation": 50,
     "loss": 24,
@@ -92,20 +93,30 @@ def in_processes(
 ) -> list[Any]:
     """`function` of each argument, in fresh processes; `show` gets each result as it comes.
 
-    Processes are made anew for every round of arguments, because TensorFlow's memory only grows. An executor's
-    own `max_tasks_per_child` is not used: with it CPython 3.11 can wait for ever for a worker that is gone.
+    Processes are replaced now and then, as TensorFlow keeps every graph it has made. The pool's own way to do
+    so (`max_tasks_per_child`) can wait for ever in Python 3.11.
     """
-    context = multiprocessing.get_context("spawn")
+    results: list[Any] = []
     count = max(1, min(processes or os.cpu_count() or 1, len(arguments)))
-    a_round, results = count * _CHUNK, []
-    for first in range(0, len(arguments), a_round):
-        with ProcessPoolExecutor(count, context, initializer=_start) as pool:
-            futures = [pool.submit(function, each) for each in arguments[first : first + a_round]]
-            for future in as_completed(futures):
-                if show is not None:
-                    show(future.result())
-        results += [future.result() for future in futures]
+    for start in range(0, len(arguments), _ROUND * count):
+        results += _round(function, arguments[start : start + _ROUND * count], count, show)
     return results
+
+
+def _round(
+    function: Callable[[Any], Any],
+    arguments: Sequence[Any],
+    count: int,
+    show: Callable[[Any], None] | None,
+) -> list[Any]:
+    """`in_processes`, in one set of processes."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(count, context, initializer=_start) as pool:
+        futures = [pool.submit(function, argument) for argument in arguments]
+        for future in as_completed(futures):
+            if show is not None:
+                show(future.result())
+    return [future.result() for future in futures]
 
 
 def chunks(cases: Sequence[Case]) -> Iterator[list[Case]]:
