@@ -70,7 +70,7 @@ def main() -> None:
             document,
             rows,
             made_up,
-            f"{right} of {len(rows)} runs: right rule, and no wrong number. On other networks and data: {others}.",
+            f"{right} of {len(rows)} runs: right rule, no wrong number. On other networks: {others}.",
         )
 
 

@@ -3,7 +3,10 @@
 from pathlib import Path
 
 import pytest
-from diagnose_runs import CASES, MADE_UP, record_case, record_made_up, same_rule, wrong_numbers
+from diagnose_cases import CASES
+from diagnose_made_up import MADE_UP, record_made_up
+from diagnose_recording import record_case
+from diagnose_runs import same_rule, wrong_numbers
 
 from jaxgd.parity.diagnose import diagnose, read_run
 
