@@ -37,8 +37,3 @@ def get(name: str) -> Policy:
         raise ValueError("dtype: 'float64' needs jax.config.update('jax_enable_x64', True) first.")
     params, compute = _COMPUTE[name]
     return Policy(jnp.dtype(params), jnp.dtype(compute))
-
-
-def names() -> tuple[str, ...]:
-    """The known policies."""
-    return tuple(_COMPUTE)
