@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import jax
@@ -78,7 +78,19 @@ class Sequential:
         Returns: {layer name: {leaf: array}}, in the parameter dtype; layers without leaves are left out.
         """
         sources = tuple(self._init_sources(seed, index) for index in range(len(self.layers)))
-        return _init(self, sources)
+        leaves, structure = jax.tree.flatten(self)
+        return _init(structure, leaves, sources)
+
+    def check_params(self, params: Params) -> None:
+        """Raises ValueError unless `params` has this model's layers, leaves and shapes, and no others."""
+        expected = _shapes(jax.tree.structure(self))
+        got = {
+            (name, leaf): tuple(jnp.shape(value)) for name, of in params.items() for leaf, value in of.items()
+        }
+        for place in (*expected, *got):
+            if expected.get(place) != got.get(place):
+                want, have = (_shown(shapes.get(place)) for shapes in (expected, got))
+                raise ValueError(f"params[{place[0]!r}][{place[1]!r}]: expected {want}, got {have}.")
 
     def _init_sources(self, seed: Any, index: int) -> dict[str, Any]:
         draws = self.layers[index].draws()
@@ -113,6 +125,7 @@ class Sequential:
         row_mask: Array | None = None,
     ) -> Forward:
         """The forward pass with all that a training step wants to know; see `Forward`."""
+        self.check_params(params)
         y = self.checked_input(x)
         logits, statistics, activity = None, {}, 0.0
         for name, layer, context in self.steps(training=training, key=key, row_mask=row_mask):
@@ -153,7 +166,7 @@ class Sequential:
         """Inference: the output for `x` [batch, features].
 
         Raises:
-          ValueError: the shape of `x` is not the model's.
+          ValueError: the shape of `x` or of a parameter is not the model's.
         """
         return self.run(params, x).y
 
@@ -232,7 +245,7 @@ class Sequential:
             sizes = [(leaf.size, flags[key]) for key, leaf in params.get(name, {}).items()]
             trainable = sum(size for size, moves in sizes if moves)
             fixed = sum(size for size, moves in sizes if not moves)
-            rows.append(Row(name, type(layer).__name__, shape, trainable, fixed))
+            rows.append(Row(name, layer.class_name, shape, trainable, fixed))
         return summary(rows)
 
     def __repr__(self) -> str:
@@ -331,14 +344,29 @@ def mlp(
 
 
 @partial(jax.jit, static_argnums=0)
-def _init(model: Sequential, sources: tuple[dict[str, Any], ...]) -> dict[str, dict[str, Array]]:
-    """New parameters as one program, which another seed does not compile again."""
+def _init(
+    structure: Any, leaves: list[Any], sources: tuple[dict[str, Any], ...]
+) -> dict[str, dict[str, Array]]:
+    """New parameters as one program, which another seed or dropout rate does not compile again."""
+    model = jax.tree.unflatten(structure, leaves)
     params = {}
     for name, layer, source, shape in zip(model.names, model.layers, sources, model.shapes, strict=False):
         leaves = layer.init(source, shape, model.policy.params)
         if leaves:
             params[name] = leaves
     return params
+
+
+@lru_cache(maxsize=256)
+def _shapes(structure: Any) -> dict[tuple[str, str], Shape]:
+    """{(layer, leaf): shape} of a model of this structure."""
+    model = jax.tree.unflatten(structure, [0.0] * structure.num_leaves)
+    params = jax.eval_shape(model.init)
+    return {(name, leaf): value.shape for name, of in params.items() for leaf, value in of.items()}
+
+
+def _shown(shape: Shape | None) -> str:
+    return "nothing" if shape is None else str(list(shape))
 
 
 def merge_statistics(params: Params, statistics: Mapping[str, Mapping[str, Array]]) -> Params:

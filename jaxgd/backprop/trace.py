@@ -141,6 +141,7 @@ def trace(
 def _forward(
     model: Sequential, params: Params, x: Any, training: bool, key: Any, row_mask: Any
 ) -> list[_Visit]:
+    model.check_params(params)
     a = model.checked_input(x)
     visits = []
     for name, layer, context in model.steps(training=training, key=key, row_mask=row_mask):
@@ -154,7 +155,7 @@ def _forward(
 def _logits_layer(visits: list[_Visit]) -> int | None:
     """The layer whose logits a cross-entropy uses: the last that changed a value, if it has any."""
     for index in reversed(range(len(visits))):
-        if visits[index].output.y is not visits[index].x:
+        if not (visits[index].layer.keeps_values and visits[index].output.y is visits[index].x):
             return None if visits[index].output.logits is None else index
     return None
 

@@ -58,7 +58,12 @@ _DEFAULTS = Settings()
 )
 @click.option("--loss", help="[default: the task's cross-entropy, or mean_squared_error]")
 @click.option("--optimizer", default=_DEFAULTS.optimizer, show_default=True, help="Any name of Keras.")
-@click.option("--learning-rate", type=float, metavar="RATE", help="[default: the optimizer's]")
+@click.option(
+    "--learning-rate",
+    type=float,
+    metavar="RATE",
+    help="[default: the optimizer's; sgd on a regression divides it by the target's variance]",
+)
 @click.option("--weight-decay", type=float, metavar="RATE", help="Decoupled from the gradient, as Keras's.")
 @click.option("--clipnorm", type=float, metavar="NORM", help="Bound of each gradient's norm.")
 @click.option("--global-clipnorm", type=float, metavar="NORM", help="Bound of the norm of all gradients.")

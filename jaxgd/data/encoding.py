@@ -1,7 +1,7 @@
 """`Encoding`: how the columns of a table become x, and predictions become classes again. Plain data."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -85,6 +85,22 @@ class Encoding:
             self._fill(x[:, start:stop], column, table)
             start = stop
         return x
+
+    def with_means_of(self, table: Table) -> "Encoding":
+        """The same encoding, with the means of these rows for missing cells.
+
+        Raises:
+          DataError: a column of numbers is not in the table, or every cell of it is missing.
+        """
+        new = []
+        for column in self.columns:
+            if column.mean is not None:
+                values = columns.numbers(table, column.name)
+                if np.isnan(values).all():
+                    raise DataError(f"{columns.place(table, column.name)}: every cell is missing.")
+                column = replace(column, mean=float(np.nanmean(values)))
+            new.append(column)
+        return replace(self, columns=tuple(new))
 
     def count_unknown(self, table: Table) -> dict[str, int]:
         """How many cells of each category column hold a category that the encoding does not know.

@@ -33,6 +33,10 @@ class ActivationLayer(Layer):
     def kind(self) -> str:
         return "activation"
 
+    @property
+    def class_name(self) -> str:
+        return "Activation"
+
     def output_shape(self, input_shape: Shape) -> Shape:
         return (*input_shape[:-1], activations.get(self.activation).output_size(input_shape[-1]))
 

@@ -70,6 +70,11 @@ class Layer:
         """The layer's word: its class in snake case, as Keras names layers."""
         return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(self).__name__).lower()
 
+    @property
+    def class_name(self) -> str:
+        """Keras's class of this layer."""
+        return type(self).__name__
+
     def output_shape(self, input_shape: Shape) -> Shape:
         """Shape of one row's output, without the batch."""
         return input_shape

@@ -18,7 +18,8 @@ class Dropout(Layer):
 
     Args:
       rate: share of the entries that become zero, in [0, 1]; 1 gives zeros, 0 the identity.
-      seed: an int fixes the seed of this layer; None takes the run's.
+      seed: an int fixes the seed of this layer where Keras's numbers are drawn, that is under a `KerasKey`;
+        None takes the run's. A JAX key decides for all layers.
 
     Raises:
       ValueError: rate outside [0, 1], or no key while training.
@@ -46,20 +47,19 @@ class Dropout(Layer):
     def draws(self) -> tuple[str, ...]:
         return ("mask",) if self.active and self.seed is None else ()
 
-    def _factor(self, x: Array, context: Context) -> Array | None:
-        """What x is multiplied by; None for the identity."""
+    def _dropped(self, values: Array, context: Context) -> Array:
+        """`values` after dropout; the mask depends on shape and dtype alone, so it is the same backward."""
         if not (context.training and self.active):
-            return None
-        keep = random.keep_mask(needed_source(self, context), self.rate, x.shape, x.dtype)
-        return jnp.where(keep, jnp.asarray(self.scale, x.dtype), jnp.zeros((), x.dtype))
+            return values
+        keep = random.keep_mask(needed_source(self, context), self.rate, values.shape, values.dtype)
+        scaled = values * jnp.asarray(self.scale, values.dtype)
+        return jnp.where(keep, scaled, jnp.zeros((), values.dtype))
 
     def forward(self, params: Mapping[str, Array], x: Array, context: Context) -> Output:
-        factor = self._factor(x, context)
-        return Output(x if factor is None else x * factor)
+        return Output(self._dropped(x, context))
 
     def backward(self, params: Mapping[str, Array], x: Array, upstream: Array, context: Context) -> Gradients:
-        factor = self._factor(x, context)
-        return Gradients(upstream if factor is None else upstream * factor)
+        return Gradients(self._dropped(upstream, context))
 
 
 def needed_source(layer: Layer, context: Context) -> Any:

@@ -17,7 +17,8 @@ class GaussianNoise(Layer):
 
     Args:
       stddev: standard deviation of the noise, not negative; 0 is the identity.
-      seed: an int fixes the seed of this layer; None takes the run's.
+      seed: an int fixes the seed of this layer where Keras's numbers are drawn, that is under a `KerasKey`;
+        None takes the run's. A JAX key decides for all layers.
 
     Raises:
       ValueError: a negative stddev, or no key while training.

@@ -40,9 +40,11 @@ class Normalization(Layer):
     def __post_init__(self) -> None:
         if (self.mean is None) != (self.variance is None):
             raise ValueError("normalization: give both mean and variance, or neither.")
+        if self.variance is not None and np.min(self.variance) < 0:
+            raise wrong("variance", float(np.min(self.variance)), "no negative number")
         for name in ("mean", "variance"):
             value = getattr(self, name)
-            if value is not None and not isinstance(value, int | float):
+            if value is not None and np.ndim(value):
                 object.__setattr__(self, name, tuple(float(each) for each in value))
 
     def init(self, sources: Mapping[str, Any], input_shape: Shape, dtype: Any) -> dict[str, Array]:

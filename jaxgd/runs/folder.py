@@ -33,10 +33,11 @@ def claim_folder(out: str | None, data: str, base: str = "runs") -> Iterator[Pat
 
 
 def _given(folder: Path, made: list[Path]) -> Path:
-    if (folder / CONFIG).exists():
-        raise FileExistsError(f"{folder}: holds a run already ({CONFIG}); choose another folder.")
     if folder.exists() and not folder.is_dir():
         raise FileExistsError(f"{folder}: is a file, expected a folder.")
+    for name in (CONFIG, MODEL, CHECKPOINT, HISTORY, CURVES, REPORT):
+        if (folder / name).exists():
+            raise FileExistsError(f"{folder}: holds a run already ({name}); choose another folder.")
     _make(folder, made)
     _check_writable(folder)
     return folder

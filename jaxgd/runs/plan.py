@@ -1,6 +1,6 @@
 """From settings and a table to all that a run needs. Everything that a user may have got wrong shows here."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -93,6 +93,7 @@ def make_plan(settings: Settings, table: data.Table | None = None) -> Plan:
     task = prepared.encoding.task
     loss = losses.get(LOSSES[task]) if loss is None else _fitting_loss(loss, task)
     training, held_out = split(prepared, settings)
+    prepared = _without_held_out_means(prepared, table, training)
     model, params = _model(settings, prepared, training)
     optimizer = _optimizer(settings, optimizer_class, loss, prepared, training)
     return Plan(settings, table, prepared, training, held_out, model, params, loss, optimizer, METRICS[task])
@@ -105,6 +106,16 @@ def split(prepared: data.Prepared, settings: Settings) -> tuple[np.ndarray, np.n
         return np.arange(num_rows), np.arange(0)
     stratify = None if prepared.encoding.task == "regression" else prepared.y
     return data.split_rows(num_rows, settings.validation_split, settings.seed, stratify)
+
+
+def _without_held_out_means(
+    prepared: data.Prepared, table: data.Table, training: np.ndarray
+) -> data.Prepared:
+    """Missing numbers stand in for by the mean of the training rows alone."""
+    if all(column.mean is None for column in prepared.encoding.columns):
+        return prepared
+    encoding = prepared.encoding.with_means_of(table.take(prepared.rows[training]))
+    return replace(prepared, encoding=encoding, x=encoding.encode(table.take(prepared.rows)))
 
 
 def targets(y: np.ndarray, encoding: data.Encoding, loss: losses.Loss) -> np.ndarray:

@@ -11,7 +11,15 @@ from jaxgd.model import Sequential
 from jaxgd.training.early_stopping import EarlyStopping
 from jaxgd.training.host_loop import HostLoop
 from jaxgd.training.objective import make_objective
-from jaxgd.training.preparing import make_order, make_spec, new_state, ready_data, split_data
+from jaxgd.training.preparing import (
+    check_seed,
+    check_state,
+    make_order,
+    make_spec,
+    new_state,
+    ready_data,
+    split_data,
+)
 from jaxgd.training.progress import ProgressFn
 from jaxgd.training.result import FitResult
 from jaxgd.training.state import TrainState, copy
@@ -63,7 +71,7 @@ def fit(
       seed: an int: initial parameters and dropout masks are those Keras gives after set_random_seed; or a
         JAX key.
       params: initial parameters instead of new ones; the caller's arrays are left alone.
-      state: go on from this state instead; its optimizer numbers are used.
+      state: go on from this state instead; its optimizer numbers are used, `optimizer` must be its kind.
       initial_epoch: the number of the first epoch, as far as shuffling and `epochs` are concerned.
       early_stopping: an `EarlyStopping`, carried in the program.
       progress: called between chunks of the run with a `Progress`; returning False ends the run.
@@ -77,6 +85,9 @@ def fit(
     check_integer("epochs", epochs, 0)
     check_integer("batch_size", batch_size, 1)
     check_integer("initial_epoch", initial_epoch, 0)
+    if early_stopping is not None and not isinstance(early_stopping, EarlyStopping):
+        raise TypeError(f"early_stopping: expected an EarlyStopping, got {early_stopping!r}.")
+    check_seed(seed)
     if state is not None and params is not None:
         raise ValueError("params: expected not together with state, which has its own.")
     training, validation = split_data(
@@ -88,6 +99,8 @@ def fit(
     training = ready_data(objective, training)
     validation = None if validation is None else ready_data(objective, validation)
     chosen = optimizers.get(optimizer)
+    if state is not None:
+        check_state(model, chosen, state)
     if state is None:
         state = new_state(model, chosen, seed, params)
     spec = make_spec(objective, chosen.rule, batch_size, training, validation, early_stopping)

@@ -4,11 +4,12 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
 from jaxgd import losses
-from jaxgd._checks import check_real
+from jaxgd._checks import check_integer, check_real
 from jaxgd._types import Array
 from jaxgd.model import Sequential
 from jaxgd.training.objective import Objective
@@ -69,7 +70,7 @@ def class_weights(class_weight: Mapping[int, float], y: Any) -> np.ndarray:
     """The weight of each row's class: float64[rows]; a class that is not named weighs 1.
 
     Args:
-      class_weight: {label: weight}.
+      class_weight: {label: weight}; a label that no row has is allowed.
       y: labels [rows] or [rows, 1], or one-hot rows [rows, classes].
 
     Raises:
@@ -87,6 +88,7 @@ def class_weights(class_weight: Mapping[int, float], y: Any) -> np.ndarray:
         )
     weights = np.ones(labels.shape, np.float64)
     for label, weight in class_weight.items():
+        check_integer("class_weight: label", label, -_LARGEST)
         weights[labels == label] = check_real(f"class_weight[{label}]", weight, 0.0)
     return weights
 
@@ -107,8 +109,8 @@ def split_validation(data: Mapping[str, Any], validation_split: float) -> tuple[
     return {k: v[:first] for k, v in data.items()}, {k: v[first:] for k, v in data.items()}
 
 
-def _numeric(name: str, value: Any) -> np.ndarray:
-    array = np.asarray(value)
+def _numeric(name: str, value: Any) -> Any:
+    array = value if isinstance(value, jax.Array) else np.asarray(value)  # what is on a device stays there
     if array.dtype.kind not in "fiub" and array.dtype.name not in ("bfloat16",):
         raise TypeError(f"{name}: expected numbers, got an array of {array.dtype}.")
     if array.ndim == 0:

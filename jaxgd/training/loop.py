@@ -22,7 +22,8 @@ def train(step: Step, state: TrainState, data: PyTree, schedule: Any) -> tuple[T
       state: from `TrainState.create`; its buffers are donated, use the returned one afterwards.
       data: a pytree of arrays that share their first axis, the rows.
       schedule: int32[steps, batch] of row numbers (see `make_schedule`); -1 pads a short batch, which
-        needs `data` to be a mapping: the batch then has a `row_mask`.
+        needs `data` to be a mapping: the batch then has a `row_mask`, which the objective
+        must respect (that of `make_objective` does), else the padding counts as the first row.
 
     Returns: the new state, and the history: {"loss": [steps]} and, if the objective returns any, {"aux":
       its values stacked}.

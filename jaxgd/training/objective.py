@@ -100,7 +100,7 @@ def make_objective(
       training: False gives the objective of an evaluation.
 
     Raises:
-      ValueError: an unknown name.
+      TypeError: one name where a list is wanted. ValueError: an unknown name.
     >>> import jax, jax.numpy as jnp, jaxgd
     >>> model = jaxgd.mlp([2, 1], output_activation="sigmoid")
     >>> objective = make_objective(model, "binary_crossentropy")
@@ -109,6 +109,9 @@ def make_objective(
     >>> round(float(value), 4)
     0.6931
     """
+    for name, group in (("metrics", metrics), ("weighted_metrics", weighted_metrics)):
+        if isinstance(group, str):
+            raise TypeError(f"{name}: expected a list of metrics, got {group!r}.")
     shape = None if targets is None else tuple(jnp.shape(targets))
     chosen_loss = losses.get(loss) if shape is None else losses.resolve(loss, shape, (1, *model.output_shape))
     plain, weighted = (

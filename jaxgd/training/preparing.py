@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgd._checks import wrong
+from jaxgd._statistics import partition
 from jaxgd._types import Params
 from jaxgd.model import Sequential
 from jaxgd.random import keras_epoch_order
@@ -61,6 +62,24 @@ def ready_data(objective: Objective, data: dict[str, Any]) -> dict[str, Any]:
     return ready
 
 
+def check_seed(seed: Any) -> None:
+    """Raises TypeError for a seed that is neither an int nor a JAX key."""
+    is_int = isinstance(seed, int | np.integer) and not isinstance(seed, bool)
+    if not is_int and not (isinstance(seed, jax.Array) and seed.size):
+        raise TypeError(f"seed: expected an int or a JAX key, got {seed!r}.")
+
+
+def check_state(model: Sequential, optimizer: Any, state: TrainState) -> None:
+    """Raises ValueError for a state of another network or another kind of optimizer."""
+    model.check_params(state.params)
+    moving, _ = partition(state.params, model.trainable(state.params))
+    expected = jax.tree.structure(jax.eval_shape(optimizer.init, moving))
+    if jax.tree.structure(state.opt_state) != expected:
+        raise ValueError(
+            f"state: expected the slots of {optimizer.name!r} with these options, got another optimizer's."
+        )
+
+
 def new_state(model: Sequential, optimizer: Any, seed: Any, params: Params | None) -> TrainState:
     """The state before the first step: parameters and keys from `seed`, or the given parameters."""
     if isinstance(seed, int | np.integer):
@@ -69,6 +88,7 @@ def new_state(model: Sequential, optimizer: Any, seed: Any, params: Params | Non
         init_seed, key = jax.random.fold_in(seed, 0), jax.random.fold_in(seed, 1)
     if params is None:
         params = model.init(init_seed)
+    model.check_params(params)
     given: Params = jax.tree.map(lambda leaf: jnp.asarray(leaf, model.policy.params), params)
     return TrainState.create(params=given, optimizer=optimizer, key=key, trainable=model.trainable(given))
 

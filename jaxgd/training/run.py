@@ -19,7 +19,7 @@ from jaxgd.training.batching import batches, steps_per_epoch
 from jaxgd.training.evaluation import add_batch, close, evaluate_batches, fetch
 from jaxgd.training.objective import Objective
 from jaxgd.training.state import TrainState
-from jaxgd.training.step import model_step
+from jaxgd.training.step import Step
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def run_chunk(
     """
     model = jax.tree.unflatten(spec.model, scalars)
     objective = Objective(model, spec.loss, spec.metrics, spec.weighted_metrics)
-    step = model_step(objective, spec.rule)
+    step = Step(objective, spec.rule)
     num_rows = data["x"].shape[0]
     num_steps = steps_per_epoch(num_rows, spec.batch_size)
 

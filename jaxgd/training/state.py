@@ -34,7 +34,7 @@ class TrainState:
         """The state before the first step.
 
         Args:
-          params: any pytree of arrays.
+          params: any pytree of arrays; they and the key are copied, so that the caller keeps them.
           optimizer: a name, an optimizer of `jaxgd.optimizers`, or any optax transformation.
           key: a JAX key or a `KerasKey`.
           trainable: a tree of bool like `params`; None trains all but the statistics.
@@ -42,7 +42,7 @@ class TrainState:
         mask = trainable_mask(params) if trainable is None else trainable
         moving, _ = partition(params, mask)
         opt_state = optimizers.get(optimizer).init(moving)
-        return cls(jnp.zeros((), jnp.int32), params, opt_state, key)
+        return cls(jnp.zeros((), jnp.int32), copy(params), copy(opt_state), copy(key))
 
 
 def copy(tree: PyTree) -> PyTree:

@@ -20,8 +20,24 @@ class Step:
 
     objective: Callable[..., Any]
     rule: Any
-    trainable: Callable[[PyTree], PyTree] = trainable_mask
-    constrain: Callable[[PyTree], PyTree] | None = None
+    trainable_fn: Callable[[PyTree], PyTree] | None = None
+    constrain_fn: Callable[[PyTree], PyTree] | None = None
+
+    def trainable(self, params: PyTree) -> PyTree:
+        """A tree of bool: which leaves this step moves."""
+        if self.trainable_fn is not None:
+            return self.trainable_fn(params)
+        if isinstance(self.objective, Objective):
+            return self.objective.model.trainable(params)
+        return trainable_mask(params)
+
+    @property
+    def constrain(self) -> Callable[[PyTree], PyTree] | None:
+        """What is applied to the moved leaves after the update."""
+        if self.constrain_fn is None and isinstance(self.objective, Objective):
+            model = self.objective.model
+            return model.constrain if model.has_constraints else None
+        return self.constrain_fn
 
     def __call__(self, state: TrainState, batch: PyTree) -> tuple[TrainState, Array, PyTree]:
         key = None if state.key is None else random.at_step(state.key, state.step)
@@ -62,17 +78,7 @@ def make_step(
 
     Returns: a `Step`, to be called on a state and a batch, or given to `train`.
     """
-    rule = optimizers.get(optimizer).rule
-    if isinstance(objective, Objective):
-        of_model = model_step(objective, rule)
-        return Step(objective, rule, trainable or of_model.trainable, constrain or of_model.constrain)
-    return Step(objective, rule, trainable or trainable_mask, constrain)
-
-
-def model_step(objective: Objective, rule: Any) -> Step:
-    """The step of a model's own objective: its frozen layers stay, its constraints hold."""
-    model = objective.model
-    return Step(objective, rule, model.trainable, model.constrain if model.has_constraints else None)
+    return Step(objective, optimizers.get(optimizer).rule, trainable, constrain)
 
 
 def _with_aux(returned: Any) -> tuple[Array, Aux]:

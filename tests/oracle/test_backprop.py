@@ -166,3 +166,12 @@ def test_finite_differences_approach_the_gradient_with_the_square_of_the_step():
     orders = [np.log2(coarse / fine) for coarse, fine in itertools.pairwise(errors)]
     assert errors[-1] < errors[0]
     np.testing.assert_allclose(orders, 2.0, atol=0.05)
+
+
+def test_logits_do_not_pass_a_flatten_that_changes_nothing():
+    model = jaxgd.sequential([layers.dense(3, "softmax"), layers.flatten()], FEATURES, dtype="float64")
+    x, _, labels = data()
+    params = jax.tree.map(lambda leaf: 30 * leaf, model.init(0))
+    loss, grads = by_autodiff(model, params, x, labels % 3, "sparse_categorical_crossentropy")
+    trace = jaxgd.backprop.trace(model, params, x, labels % 3, "sparse_categorical_crossentropy")
+    assert_equal_gradients(trace, loss, grads)
