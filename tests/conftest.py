@@ -25,6 +25,13 @@ def _nothing_leaks():
         assert keras.config.dtype_policy().name == "float32", "the test left another dtype policy behind"
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _memory_is_bounded():
+    """Drops what the tests of a module compiled: a worker would otherwise keep gigabytes of programs."""
+    yield
+    jax.clear_caches()
+
+
 @pytest.fixture
 def x64():
     """64-bit types, for this test only."""

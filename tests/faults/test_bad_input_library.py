@@ -55,6 +55,19 @@ FIT_CASES = {
     "y_a_number": ({"y": 3.0}, ["x: 6", "y: 0"]),
     "y_of_words": ({"y": np.full(6, "a")}, ["y", "numbers"]),
     "y_of_other_width": ({"y": np.zeros((6, 3))}, ["3", "2"]),
+    "metrics_one_name": ({"metrics": "mae"}, ["metrics", "list", "'mae'"]),
+    "seed_none": ({"seed": None}, ["seed", "int", "None"]),
+    "seed_bool": ({"seed": True}, ["seed", "int", "True"]),
+    "stopping_number": ({"early_stopping": 5}, ["early_stopping", "EarlyStopping", "5"]),
+    "label_of_text": ({**SPARSE, "class_weight": {"1": 9.0}}, ["class_weight", "integer", "'1'"]),
+    "params_of_another_width": (
+        {"params": jaxgd.mlp([4, 7, 2]).init(0)},
+        ["params['dense']['", "7", "3"],
+    ),
+    "params_of_more_layers": (
+        {"params": jaxgd.mlp([4, 3, 2, 2]).init(0)},
+        ["params['dense_2']", "expected nothing"],
+    ),
     "label_too_large": ({**SPARSE, "y": changed(LABELS, 5)}, ["5", "row"]),
     "label_negative": ({**SPARSE, "y": changed(LABELS, -1)}, ["-1", "row"]),
     "label_fraction": ({**SPARSE, "y": changed(LABELS, 1.5)}, ["1.5"]),
@@ -257,3 +270,41 @@ def test_batch_size_above_the_rows_is_one_batch():
     one, other = fit(batch_size=6), fit(batch_size=10**6)
     assert one.history["loss"] == other.history["loss"]
     assert int(other.state.step) == 1
+
+
+def test_a_state_of_another_optimizer_is_refused():
+    state = fit(optimizer="adam").state
+    with pytest.raises(ValueError, match="state: expected the slots of 'sgd'"):
+        fit(optimizer="sgd", state=state)
+
+
+@pytest.mark.parametrize("use", ["apply", "predict", "evaluate", "trace"])
+def test_parameters_of_another_network_are_refused(use):
+    params = jaxgd.mlp([4, 7, 2]).init(0)
+    uses = {
+        "apply": lambda: MODEL.apply(params, X),
+        "predict": lambda: jaxgd.predict(MODEL, params, X),
+        "evaluate": lambda: jaxgd.evaluate(MODEL, params, X, Y, loss="mse"),
+        "trace": lambda: jaxgd.backprop.trace(MODEL, params, X, Y),
+    }
+    with pytest.raises(
+        ValueError, match=r"params\['dense'\]\['(kernel|bias)'\]: expected \[.*3\], got \[.*7\]"
+    ):
+        uses[use]()
+
+
+def test_train_leaves_the_arrays_of_the_caller_alone():
+    params, key = MODEL.init(0), jax.random.key(0)
+    objective = jaxgd.make_objective(MODEL, "mse")
+    state = jaxgd.TrainState.create(params=params, optimizer="sgd", key=key)
+    jaxgd.train(jaxgd.make_step(objective, "sgd"), state, {"x": X, "y": Y}, jaxgd.make_schedule(6, 4))
+    assert not params["dense"]["kernel"].is_deleted()
+    assert not key.is_deleted()
+
+
+def test_equal_objectives_make_equal_steps():
+    def step():
+        return jaxgd.make_step(jaxgd.make_objective(jaxgd.mlp([4, 3, 2]), "mse"), "sgd")
+
+    assert step() == step()
+    assert hash(step()) == hash(step())
