@@ -17,7 +17,7 @@ class FitResult:
         divergence, the last before it.
       state: to go on from: `fit(..., state=result.state, initial_epoch=...)`.
       history: a value an epoch of the loss and the metrics.
-      compilations: how many programs were compiled for this call.
+      compilations: how many training programs were compiled for this call: 1, or 0 if there was one.
       seconds: {"data", "compile", "run"}.
       stopped_early: whether early stopping ended the run.
       best_epoch: the best epoch, counted from 0, if early stopping looked for it.
