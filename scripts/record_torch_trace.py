@@ -12,7 +12,7 @@ import sys
 import zipfile
 
 import numpy as np
-import torch
+import torch  # pyright: ignore[reportMissingImports]
 
 FEATURES, HIDDEN, CLASSES, ROWS, BATCH, EPOCHS = 4, 6, 3, 14, 8, 3
 ADAM = {"learning_rate": 0.01, "b1": 0.9, "b2": 0.999, "eps": 1e-8}
