@@ -20,7 +20,6 @@ _CLASSES = {
 
 def keras_model(stack: str, loss: str, seed: int) -> Any:
     """The model, its weights drawn after `set_random_seed(seed)`."""
-    keras.backend.clear_session()
     keras.utils.set_random_seed(seed)
     layers = [_CLASSES[kind](**_resolved(options)) for kind, options in layers_of(stack, loss)]
     return keras.Sequential([keras.Input((FEATURES,)), *layers])
