@@ -111,14 +111,24 @@ def permutation(words: Array, epoch: Array | int, num_rows: int) -> Array:
     width = -(-num_rows // height)
     keys = _round_keys(words, jnp.asarray(epoch).astype(jnp.uint32))
 
-    def outside(positions: Array) -> Array:
-        return (positions >= num_rows).any()
+    def going(walked: tuple[Array, Array]) -> Array:
+        positions, steps = walked
+        return (positions >= num_rows).any() & (steps < excess.size)
 
-    def walk(positions: Array) -> Array:
-        return jnp.where(positions < num_rows, positions, _feistel(positions, keys, height, width))
+    def walk(walked: tuple[Array, Array]) -> tuple[Array, Array]:
+        positions, steps = walked
+        further = _feistel(positions, keys, height, width)
+        return jnp.where(positions < num_rows, positions, further), steps + 1
 
-    start = _feistel(jnp.arange(num_rows, dtype=jnp.uint32), keys, height, width)
-    return jax.lax.while_loop(outside, walk, start).astype(jnp.int32)
+    first = _feistel(jnp.arange(num_rows, dtype=jnp.uint32), keys, height, width)
+    excess = jnp.arange(num_rows, height * width, dtype=jnp.uint32)
+    if not excess.size:
+        return first.astype(jnp.int32)
+    # Only the few positions beyond the range are walked on, and looked up by the rows that landed on them. Those
+    # on a cycle that never enters the range are landed on by none: hence the bound.
+    landed, _ = jax.lax.while_loop(going, walk, (_feistel(excess, keys, height, width), jnp.int32(0)))
+    beyond = jnp.clip(first.astype(jnp.int32) - num_rows, 0, excess.size - 1)
+    return jnp.where(first < num_rows, first, landed[beyond]).astype(jnp.int32)
 
 
 def _round_keys(words: Array, epoch: Array) -> Array:
