@@ -124,8 +124,8 @@ def permutation(words: Array, epoch: Array | int, num_rows: int) -> Array:
     excess = jnp.arange(num_rows, height * width, dtype=jnp.uint32)
     if not excess.size:
         return first.astype(jnp.int32)
-    # Only the few positions beyond the range are walked on, and looked up by the rows that landed on them. Those
-    # on a cycle that never enters the range are landed on by none: hence the bound.
+    # Only the few positions beyond the range are walked on, and looked up by the rows that landed on them.
+    # Those on a cycle that never enters the range are landed on by none: hence the bound.
     landed, _ = jax.lax.while_loop(going, walk, (_feistel(excess, keys, height, width), jnp.int32(0)))
     beyond = jnp.clip(first.astype(jnp.int32) - num_rows, 0, excess.size - 1)
     return jnp.where(first < num_rows, first, landed[beyond]).astype(jnp.int32)
