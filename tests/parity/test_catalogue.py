@@ -1,4 +1,4 @@
-"""A selection of the catalogue, live against the installed Keras, in fresh processes; `jaxgd parity` runs it all."""
+"""A selection of the catalogue, live against the installed Keras; `jaxgd parity` runs all of it."""
 
 import keras
 import pytest
