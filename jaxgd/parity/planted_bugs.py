@@ -260,7 +260,7 @@ BUGS: tuple[Bug, ...] = (
         "dropout without its scale",
         "what is kept is not enlarged",
         "gradient/dropout/loss=huber/normal/float64/eager",
-        f"{_LAYERS}.dropout:Dropout._factor",
+        f"{_LAYERS}.dropout:Dropout._dropped",
         wrong.unscaled_dropout,
     ),
     _bug(

@@ -192,13 +192,13 @@ def transposed(old: Any) -> Any:
 
 
 def unscaled_dropout(old: Any) -> Any:
-    """A mask of zeros and ones."""
+    """Dropout that does not enlarge what it keeps."""
 
-    def factor(self: Any, x: Any, context: Any) -> Any:
-        found = old(self, x, context)
-        return None if found is None else jnp.sign(found)
+    def dropped(layer: Any, values: Any, context: Any) -> Any:
+        result = old(layer, values, context)
+        return result if result is values else result / layer.scale
 
-    return factor
+    return dropped
 
 
 def unbiased(old: Any) -> Any:
