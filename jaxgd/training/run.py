@@ -136,21 +136,23 @@ def run_chunk(
     def end_epoch(carry: _Carry) -> _Carry:
         values = results(carry.state)
         history = {name: carry.history[name].at[carry.filled].set(value) for name, value in values.items()}
-        state = _after_epoch(spec, carry.state, values, limits)
+        state = after_epoch(spec, carry.state, values, limits)
         return _Carry(state, history, carry.filled + 1)
 
     shapes = jax.eval_shape(results, state)
     empty = {k: jnp.zeros((spec.capacity, *v.shape), v.dtype) for k, v in shapes.items()}
     state, history, filled = jax.lax.while_loop(goes_on, one_epoch, _Carry(state, empty, jnp.int32(0)))
-    finite = state.finite & _all_finite(state.train.params)  # the last update has no loss after it
+    finite = state.finite & all_finite(state.train.params)  # the last update has no loss after it
     return replace(state, finite=finite), history, filled
 
 
-def _all_finite(params: PyTree) -> Array:
+def all_finite(params: PyTree) -> Array:
+    """Whether every number of the parameters is finite."""
     return jnp.stack([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(params)]).all()
 
 
-def _after_epoch(spec: RunSpec, state: RunState, values: dict[str, Array], limits: Limits) -> RunState:
+def after_epoch(spec: RunSpec, state: RunState, values: dict[str, Array], limits: Limits) -> RunState:
+    """The state at the start of the next epoch, early stopping brought up to date."""
     stopping = state.stopping
     if spec.early_stopping is not None and stopping is not None and limits.stopping is not None:
         monitor = spec.early_stopping.monitor
