@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         schedules,
         training,
     )
+    from jaxgd.graphs import Graph, graph
     from jaxgd.keras_files import load, save
     from jaxgd.model import Sequential, mlp, sequential
     from jaxgd.training import (
@@ -64,6 +65,8 @@ _MODULES = (
     "training",
 )
 _HOME = {
+    "Graph": "graphs",
+    "graph": "graphs",
     "load": "keras_files",
     "save": "keras_files",
     "Sequential": "model",
@@ -90,6 +93,7 @@ _HOME = {
 __all__ = [
     "EarlyStopping",
     "FitResult",
+    "Graph",
     "History",
     "Sequential",
     "TrainState",
@@ -99,6 +103,7 @@ __all__ = [
     "data",
     "evaluate",
     "fit",
+    "graph",
     "initializers",
     "keras_files",
     "layers",

@@ -1,39 +1,41 @@
-"""Models: frozen, hashable descriptions of a stack of layers, and the pure functions they stand for."""
+"""Models that are a stack of layers: frozen, hashable descriptions, and the pure functions they stand for."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-from jaxgd import _policy, layers, random
-from jaxgd._checks import check_integer, unknown_name
-from jaxgd._statistics import trainable_mask
-from jaxgd._summary import Row, summary
-from jaxgd._types import Array, Params, PyTree, Shape
+from jaxgd import layers
+from jaxgd._checks import check_integer
+from jaxgd._summary import summary_of
+from jaxgd._types import Array, Params, Shape
 from jaxgd.layers import Context, Layer
-from jaxgd.layers.base import count_rows
+from jaxgd.model_base import (
+    PRECISIONS,
+    Forward,
+    Model,
+    activity_of,
+    as_layers,
+    merge_statistics,
+    without_padding,
+)
 
-PRECISIONS = ("default", "high", "highest")
-
-
-class Forward(NamedTuple):
-    """A forward pass: the output, and what came to light on the way."""
-
-    y: Array
-    logits: Array | None
-    """What `y` is the sigmoid or softmax of, if nothing changed the values since."""
-    statistics: dict[str, Mapping[str, Array]]
-    """{layer: {leaf: new value}} of the statistics that training moves."""
-    activity: Array | float
-    """Sum of the activity regularizers, each divided by the number of rows."""
+__all__ = [
+    "PRECISIONS",
+    "Forward",
+    "Model",
+    "Sequential",
+    "merge_statistics",
+    "mlp",
+    "sequential",
+    "without_padding",
+]
 
 
 @dataclass(frozen=True, repr=False)
-class Sequential:
+class Sequential(Model):
     """A stack of layers applied one after the other. Made by `sequential` and `mlp`.
 
     A pytree too: its leaves are the layers' scalars (dropout rates and the like), which a compiled
@@ -45,10 +47,8 @@ class Sequential:
     dtype: str = "float32"
     precision: str = "highest"
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The layers' names in `params`: given, or numbered per kind as Keras does."""
-        return _layer_names(self.layers)
+    kind = "sequential"
+    class_name = "Sequential"
 
     @property
     def shapes(self) -> tuple[Shape, ...]:
@@ -59,66 +59,36 @@ class Sequential:
         return tuple(shapes)
 
     @property
+    def input_shapes(self) -> tuple[Shape, ...]:
+        return (self.input_shape,)
+
+    @property
+    def output_shapes(self) -> tuple[Shape, ...]:
+        return (self.output_shape,)
+
+    @property
+    def layer_input_shapes(self) -> tuple[Shape, ...]:
+        return self.shapes[:-1]
+
+    @property
     def output_shape(self) -> Shape:
         """Shape of one row of the output."""
         return self.shapes[-1]
 
     @property
-    def policy(self) -> _policy.Policy:
-        """Dtypes of the parameters and of the computation."""
-        return _policy.get(self.dtype)
+    def output_names(self) -> tuple[str, ...]:
+        return (self.names[-1],)
 
-    def init(self, seed: Any = 0) -> dict[str, dict[str, Array]]:
-        """New parameters.
+    def inputs_of(self, x: Any) -> tuple[Any, ...]:
+        return (x,)
 
-        Args:
-          seed: an int for the numbers that Keras draws after `keras.utils.set_random_seed(seed)`; a
-            JAX key for JAX's own.
-
-        Returns: {layer name: {leaf: array}}, in the parameter dtype; layers without leaves are left out.
-        """
-        sources = tuple(self._init_sources(seed, index) for index in range(len(self.layers)))
-        leaves, structure = jax.tree.flatten(self)
-        return _init(structure, leaves, sources)
-
-    def check_params(self, params: Params) -> None:
-        """Raises ValueError unless `params` has this model's layers, leaves and shapes, and no others."""
-        expected = _shapes(jax.tree.structure(self))
-        got = {
-            (name, leaf): tuple(jnp.shape(value)) for name, of in params.items() for leaf, value in of.items()
-        }
-        for place in (*expected, *got):
-            if expected.get(place) != got.get(place):
-                want, have = (_shown(shapes.get(place)) for shapes in (expected, got))
-                raise ValueError(f"params[{place[0]!r}][{place[1]!r}]: expected {want}, got {have}.")
-
-    def _init_sources(self, seed: Any, index: int) -> dict[str, Any]:
-        draws = self.layers[index].draws()
-        if isinstance(seed, int | np.integer):
-            seeds = self._keras_seeds(int(seed))[index]
-            return {leaf: random.keras_seed(each) for leaf, each in zip(draws, seeds, strict=True)}
-        key = jax.random.fold_in(seed, index)
-        return {leaf: jax.random.fold_in(key, position) for position, leaf in enumerate(draws)}
-
-    def _keras_seeds(self, seed: int) -> list[list[int]]:
-        """The seeds that Keras draws while it constructs the layers, one list a layer."""
-        counts = [len(layer.draws()) for layer in self.layers]
-        drawn = iter(random.keras_layer_seeds(seed, sum(counts)))
-        return [[next(drawn) for _ in range(count)] for count in counts]
-
-    def key(self, seed: int) -> random.KerasKey:
-        """The seeds of Keras's dropout and noise layers after `keras.utils.set_random_seed(seed)`."""
-        drawn = self._keras_seeds(seed)
-        seeds = []
-        for layer, of_layer in zip(self.layers, drawn, strict=True):
-            own = getattr(layer, "seed", None)
-            seeds.append(own if own is not None else (of_layer[-1] if of_layer else 0))
-        return random.keras_key(seeds)
+    def like_outputs(self, y: Sequence[Any]) -> Any:
+        return y[0]
 
     def run(
         self,
         params: Params,
-        x: Array,
+        x: Any,
         *,
         training: bool = False,
         key: Any = None,
@@ -134,25 +104,24 @@ class Sequential:
             y = output.y
             if output.statistics:
                 statistics[name] = output.statistics
-            rule = layer.output_regularizer()
-            if rule is not None:
-                activity = activity + rule(without_padding(y, row_mask)) / count_rows(
-                    len(y), row_mask, y.dtype
-                )
+            activity = activity + activity_of(layer, output, row_mask)
         return Forward(y, logits, statistics, activity)
+
+    def outputs(
+        self, params: Params, x: Any, *, training: bool, key: Any, row_mask: Array | None = None
+    ) -> Iterator[tuple[str, Any]]:
+        """Each layer's name and output, first to last."""
+        y = self.checked_input(x)
+        for name, layer, context in self.steps(training=training, key=key, row_mask=row_mask):
+            y = layer.forward(params.get(name, {}), y, context).y
+            yield name, y
 
     def steps(
         self, *, training: bool, key: Any, row_mask: Array | None = None
     ) -> Iterator[tuple[str, Layer, Context]]:
         """Each layer with its name and what it is told, first to last."""
-        policy = self.policy
         for index, (name, layer) in enumerate(zip(self.names, self.layers, strict=True)):
-            source = None if key is None else random.fold_source(key, index)
-            yield (
-                name,
-                layer,
-                Context(training, source, row_mask, self.precision, policy.params, policy.compute),
-            )
+            yield name, layer, self.context(index, training=training, key=key, row_mask=row_mask)
 
     def checked_input(self, x: Any) -> Array:
         """`x` in the compute dtype. Raises ValueError if its shape is not [batch, *input_shape]."""
@@ -162,69 +131,6 @@ class Sequential:
             raise ValueError(f"x: expected shape [{expected}], got {list(x.shape)}.")
         return x.astype(self.policy.compute)
 
-    def apply(self, params: Params, x: Array) -> Array:
-        """Inference: the output for `x` [batch, features].
-
-        Raises:
-          ValueError: the shape of `x` or of a parameter is not the model's.
-        """
-        return self.run(params, x).y
-
-    def forward(
-        self,
-        params: Params,
-        x: Array,
-        *,
-        training: bool = False,
-        key: Any = None,
-        row_mask: Array | None = None,
-    ) -> tuple[Array, Params]:
-        """The output, and the parameters with the statistics that training moved.
-
-        Args:
-          params: as `init` gives them.
-          x: [batch, features].
-          training: whether dropout drops, noise is added and batch statistics are used.
-          key: a JAX key or a `KerasKey`; needed while training if a layer draws.
-          row_mask: bool[batch]; rows that are False do not count in any statistic.
-        """
-        result = self.run(params, x, training=training, key=key, row_mask=row_mask)
-        return result.y, merge_statistics(params, result.statistics)
-
-    def penalty(self, params: Params) -> Array | float:
-        """Sum of the weight regularizers of the trainable layers, in Keras's order."""
-        total: Array | float = 0.0
-        for name, layer in zip(self.names, self.layers, strict=True):
-            for value in layer.penalties(params.get(name, {})) if layer.trainable else ():
-                total = total + value
-        return total
-
-    def constrain(self, params: Params) -> Params:
-        """The parameters after the layers' constraints; leaves that are None stay so."""
-        constrained = dict(params)
-        for name, layer in zip(self.names, self.layers, strict=True):
-            rules = layer.constraints()
-            if rules and name in params:
-                constrained[name] = {
-                    leaf: rules[leaf](value) if leaf in rules and value is not None else value
-                    for leaf, value in params[name].items()
-                }
-        return constrained
-
-    @property
-    def has_constraints(self) -> bool:
-        """Whether any layer constrains its parameters."""
-        return any(layer.constraints() for layer in self.layers)
-
-    def trainable(self, params: Params) -> PyTree:
-        """A tree of bool: False for statistics and for layers with trainable=False."""
-        frozen = {n for n, layer in zip(self.names, self.layers, strict=True) if not layer.trainable}
-        mask = trainable_mask(params)
-        return {
-            name: jax.tree.map(lambda keep, name=name: keep and name not in frozen, leaves)
-            for name, leaves in mask.items()
-        }
-
     def adapt(self, params: Params, x: Array) -> Params:
         """`params` in which every normalization layer standardises what `x` gives it."""
         adapted = dict(params)
@@ -232,21 +138,14 @@ class Sequential:
         for name, layer, context in self.steps(training=False, key=None):
             if isinstance(layer, layers.Normalization) and layer.mean is None:
                 adapted[name] = layer.measure(y, self.policy.params)
+            if isinstance(layer, layers.Nested) and name in params:
+                adapted[name] = layer.model.adapt(params[name], y)
             y = layer.forward(adapted.get(name, {}), y, context).y
         return adapted
 
     def summary(self) -> str:
         """A table like Keras's: layer, output shape, parameters."""
-        params = jax.eval_shape(self.init)
-        mask = self.trainable(params)
-        rows = []
-        for name, layer, shape in zip(self.names, self.layers, self.shapes[1:], strict=True):
-            flags = mask.get(name, {})
-            sizes = [(leaf.size, flags[key]) for key, leaf in params.get(name, {}).items()]
-            trainable = sum(size for size, moves in sizes if moves)
-            fixed = sum(size for size, moves in sizes if not moves)
-            rows.append(Row(name, layer.class_name, shape, trainable, fixed))
-        return summary(rows)
+        return summary_of(self, self.shapes[1:])
 
     def __repr__(self) -> str:
         size = self.input_shape[0] if len(self.input_shape) == 1 else self.input_shape
@@ -267,7 +166,7 @@ jax.tree_util.register_dataclass(
 
 
 def sequential(
-    layers: Sequence[Layer],
+    layers: Sequence[Any],
     input_size: int | Sequence[int],
     *,
     dtype: str = "float32",
@@ -276,7 +175,7 @@ def sequential(
     """A stack of layers.
 
     Args:
-      layers: at least one, from `jaxgd.layers`.
+      layers: at least one, from `jaxgd.layers`; a model stands for itself as one layer.
       input_size: features of one row, or the shape of one row.
       dtype: "float32", "float64", "mixed_bfloat16" or "mixed_float16" (parameters stay float32).
       precision: of the matrix products, "highest", "high" or "default"; a GPU's or TPU's shorter
@@ -290,15 +189,14 @@ def sequential(
     >>> jaxgd.sequential([jaxgd.layers.dense(10, "relu"), jaxgd.layers.dense(1)], input_size=5)
     sequential([dense(10, activation='relu'), dense(1)], input_size=5)
     """
-    stack = tuple(layers)
+    stack = as_layers(layers, dtype, precision)
     if not stack:
         raise ValueError("layers: expected at least one layer, got none.")
     for position, layer in enumerate(stack):
-        if not isinstance(layer, Layer):
-            raise TypeError(f"layers[{position}]: expected a layer, got {layer!r} ({type(layer).__name__}).")
-    if precision not in PRECISIONS:
-        raise unknown_name("precision", precision, PRECISIONS)
-    _policy.get(dtype)
+        if layer.several_inputs or layer.num_outputs > 1:
+            raise ValueError(
+                f"layers[{position}]: {layer!r} has several inputs or outputs; use jaxgd.graph for it."
+            )
     sizes = input_size if isinstance(input_size, Sequence) else (input_size,)
     shape = tuple(check_integer("input_size", size, 1) for size in sizes)
     model = Sequential(stack, shape, dtype, precision)
@@ -341,61 +239,3 @@ def mlp(
             stack.append(layers.dropout(dropout))
     stack.append(layers.dense(sizes[-1], output_activation, kernel_initializer=kernel_initializer))
     return sequential(stack, sizes[0], dtype=dtype, precision=precision)
-
-
-@partial(jax.jit, static_argnums=0)
-def _init(
-    structure: Any, leaves: list[Any], sources: tuple[dict[str, Any], ...]
-) -> dict[str, dict[str, Array]]:
-    """New parameters as one program, which another seed or dropout rate does not compile again."""
-    model = jax.tree.unflatten(structure, leaves)
-    params = {}
-    for name, layer, source, shape in zip(model.names, model.layers, sources, model.shapes, strict=False):
-        leaves = layer.init(source, shape, model.policy.params)
-        if leaves:
-            params[name] = leaves
-    return params
-
-
-@lru_cache(maxsize=256)
-def _shapes(structure: Any) -> dict[tuple[str, str], Shape]:
-    """{(layer, leaf): shape} of a model of this structure."""
-    model = jax.tree.unflatten(structure, [0.0] * structure.num_leaves)
-    params = jax.eval_shape(model.init)
-    return {(name, leaf): value.shape for name, of in params.items() for leaf, value in of.items()}
-
-
-def _shown(shape: Shape | None) -> str:
-    return "nothing" if shape is None else str(list(shape))
-
-
-def merge_statistics(params: Params, statistics: Mapping[str, Mapping[str, Array]]) -> Params:
-    """`params` with new values of some statistics, each kept in the parameter's dtype."""
-    merged = dict(params)
-    for name, leaves in statistics.items():
-        kept = {leaf: value.astype(params[name][leaf].dtype) for leaf, value in leaves.items()}
-        merged[name] = {**params[name], **kept}
-    return merged
-
-
-def without_padding(y: Array, row_mask: Array | None) -> Array:
-    """`y` with zeros in the rows that only pad."""
-    if row_mask is None:
-        return y
-    return jnp.where(row_mask.reshape((-1,) + (1,) * (y.ndim - 1)), y, jnp.zeros((), y.dtype))
-
-
-def _layer_names(stack: Sequence[Layer]) -> tuple[str, ...]:
-    counts: dict[str, int] = {}
-    names = []
-    for layer in stack:
-        if layer.name is not None:
-            names.append(layer.name)
-            continue
-        count = counts.get(layer.kind, 0)
-        counts[layer.kind] = count + 1
-        names.append(f"{layer.kind}_{count}" if count else layer.kind)
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise ValueError(f"layers: expected distinct names, got {twice[0]!r} twice.")
-    return tuple(names)

@@ -2,7 +2,7 @@
 
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple
 
@@ -34,6 +34,8 @@ class Output(NamedTuple):
     """New values of the statistics, only while training."""
     logits: Array | None = None
     """The pre-activation, if `y` is exactly its sigmoid or softmax."""
+    activity: Array | float = 0.0
+    """The activity regularizers of a nested model."""
 
 
 class Gradients(NamedTuple):
@@ -60,6 +62,8 @@ class Layer:
     scalars: ClassVar[tuple[str, ...]] = ()
     keeps_values: ClassVar[bool] = False
     """Whether logits survive this layer wherever its output is its very input, as a tensor does in Keras."""
+    several_inputs: ClassVar[bool] = False
+    """Whether `forward` takes a tuple of arrays; such a layer stands in a graph."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -83,7 +87,22 @@ class Layer:
         """What Keras draws a seed for when it constructs this layer, in its order."""
         return ()
 
-    def init(self, sources: Mapping[str, Any], input_shape: Shape, dtype: Any) -> dict[str, Array]:
+    def generator_seeds(self, drawn: Sequence[int]) -> list[int]:
+        """The seeds that the layer's generators start from; `drawn` has one for each of `draws()`."""
+        own = getattr(self, "seed", None)
+        return [own if own is not None else (drawn[-1] if drawn else 0)]
+
+    @property
+    def num_outputs(self) -> int:
+        """How many tensors `forward` gives: a tuple of them, if more than one."""
+        return 1
+
+    @property
+    def num_generators(self) -> int:
+        """How many seeds of a `KerasKey` are the layer's."""
+        return 1
+
+    def init(self, sources: Mapping[str, Any], input_shape: Shape, dtype: Any) -> dict[str, Any]:
         """The layer's leaves; `sources` has one entry for each of `draws()`."""
         return {}
 
@@ -120,6 +139,23 @@ class Layer:
     def constraints(self) -> dict[str, Any]:
         """{leaf: constraint} applied after every update."""
         return {}
+
+    def constrain(self, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The leaves after their constraints; those that are None stay so."""
+        rules = self.constraints()
+        return {
+            leaf: rules[leaf](value) if leaf in rules and value is not None else value
+            for leaf, value in params.items()
+        }
+
+    @property
+    def has_constraints(self) -> bool:
+        """Whether any leaf is constrained."""
+        return bool(self.constraints())
+
+    def trained(self, mask: Mapping[str, Any]) -> Any:
+        """Which leaves training moves, of those that `mask` says could move."""
+        return jax.tree.map(lambda moves: moves and self.trainable, mask)
 
     def __repr__(self) -> str:
         shown = [f for f in dataclasses.fields(self) if f.init and f.repr]

@@ -28,10 +28,12 @@ from jaxgd.random.sources import (
     Key,
     Source,
     at_step,
+    fold_key,
     fold_source,
     keras_key,
     keras_layer_seeds,
     keras_seed,
+    nth_call,
 )
 
 __all__ = [
@@ -40,6 +42,7 @@ __all__ = [
     "Key",
     "Source",
     "at_step",
+    "fold_key",
     "fold_source",
     "keep_mask",
     "keras_epoch_order",
@@ -47,6 +50,7 @@ __all__ = [
     "keras_layer_seeds",
     "keras_seed",
     "normal",
+    "nth_call",
     "truncated_normal",
     "uniform",
 ]

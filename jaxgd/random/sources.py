@@ -114,6 +114,27 @@ def fold_source(key: Key, layer: Array | int) -> Source:
     return jax.random.fold_in(check_jax_key("key", key), layer)
 
 
+def fold_key(key: Key, layer: int, first: int, count: int) -> Key:
+    """The key of a model that is layer number `layer`: JAX's `fold_in`, or `count` seeds from the `first` on.
+
+    Raises: as `fold_source`.
+    """
+    if isinstance(key, KerasKey):
+        return replace(key, seeds=key.seeds[first : first + count])
+    return jax.random.fold_in(check_jax_key("key", key), layer)
+
+
+def nth_call(source: Any, call: int, calls: int) -> Any:
+    """The source of a layer's call number `call`, of `calls` in each step: a Keras generator draws in each.
+
+    Args:
+      source: a `Source`, or the `Key` of a nested model.
+    """
+    if isinstance(source, KerasKey | KerasSeed):
+        return replace(source, count=source.count * calls + call)
+    return jax.random.fold_in(check_jax_key("key", source), call)
+
+
 def at_step(key: Key, step: Array | int) -> Key:
     """The key of training step `step`: `key.at(step)`, or JAX's `fold_in`. Raises as `fold_source`."""
     if isinstance(key, KerasKey):
