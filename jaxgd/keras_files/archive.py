@@ -1,13 +1,19 @@
-"""The zip archive around a `.keras` file: its members read with care and written in one stroke."""
+"""The zip archive around a `.keras` file: checked before anything in it is read, written in one stroke."""
 
+import io
 import os
 import stat
+import struct
+import tempfile
 import zipfile
 import zlib
-from collections.abc import Mapping
-from io import BytesIO
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, BinaryIO
 
+from jaxgd._atomic import write_bytes
+from jaxgd.keras_files import json_text
 from jaxgd.keras_files.errors import KerasFileError
 
 CONFIG = "config.json"
@@ -16,39 +22,110 @@ WEIGHTS = "model.weights.h5"
 
 MAX_RATIO = 200
 _SMALL = 2**20
+_CHUNK = 2**18
+"""The most that is read at once; a list of members that is longer is refused with it."""
+
 _ENCRYPTED = 0x1
+_LOCAL_HEADER = struct.Struct("<26xHH")
 _TIMESTAMP = (1980, 1, 1, 0, 0, 0)
-_HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+_DAMAGE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, NotImplementedError,
+           RuntimeError)  # fmt: skip
+"""What zipfile raises on a damaged archive."""
 
 
-def read_archive(path: str | os.PathLike[str], max_bytes: int) -> dict[str, bytes]:
-    """The members of an archive.
+class Archive:
+    """An open archive whose list of members was checked; `read` and `unpacked` get them."""
 
-    Args:
-      path: the file.
-      max_bytes: limit of the sum of the members' sizes, checked before any is read.
+    def __init__(self, file: BinaryIO, max_bytes: int) -> None:
+        self._file = file
+        with _failing():
+            self._zip = zipfile.ZipFile(_Bounded(file))  # pyright: ignore[reportArgumentType]
+            members = self._zip.infolist()
+            _check_members(members, max_bytes)
+        self._members = {info.filename: info for info in members}
 
-    Returns: {member: content}; the metadata may be missing.
-    Raises:
-      KerasFileError: not a zip archive, or a member that is missing, unexpected, unsafe or damaged.
-      OSError: the file cannot be opened.
-    """
-    with open(path, "rb") as file:
-        try:
-            with zipfile.ZipFile(file) as archive:
-                _check_members(archive.infolist(), max_bytes)
-                return {info.filename: archive.read(info) for info in archive.infolist()}
-        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError) as error:
-            if isinstance(error, KerasFileError):
-                raise
-            raise KerasFileError(_not_an_archive(file, error)) from error
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The members; the metadata may be missing."""
+        return tuple(self._members)
+
+    def read(self, name: str) -> bytes:
+        """The content of a member."""
+        with _failing():
+            return b"".join(self._chunks(name))
+
+    @contextmanager
+    def unpacked(self, name: str) -> Iterator[BinaryIO]:
+        """A member as a file to seek in: where it stands if it is stored, else a nameless temporary one."""
+        info = self._members[name]
+        is_stored = info.compress_type == zipfile.ZIP_STORED
+        with tempfile.TemporaryFile() as copy:
+            with _failing():
+                for chunk in self._chunks(name):  # all of it, so that the checksum is compared
+                    if not is_stored:
+                        copy.write(chunk)
+            yield Section(self._file, self._start(info), info.file_size) if is_stored else copy
+
+    def _chunks(self, name: str) -> Iterator[bytes]:
+        with self._zip.open(name) as member:
+            while chunk := member.read(_CHUNK):
+                yield chunk
+
+    def _start(self, info: zipfile.ZipInfo) -> int:
+        self._file.seek(info.header_offset)
+        lengths = _LOCAL_HEADER.unpack(self._file.read(_LOCAL_HEADER.size))
+        return info.header_offset + _LOCAL_HEADER.size + sum(lengths)
 
 
-def _not_an_archive(file: object, error: Exception) -> str:
-    file.seek(0)  # pyright: ignore[reportAttributeAccessIssue]
-    if file.read(8) == _HDF5_SIGNATURE:  # pyright: ignore[reportAttributeAccessIssue]
-        return "this is an HDF5 file, not a .keras archive; open it in Keras and save it as .keras."
-    return f"not a .keras archive ({error})."
+class Section(io.RawIOBase, BinaryIO):
+    """A part of an open file, as a file."""
+
+    def __init__(self, file: BinaryIO, start: int, size: int) -> None:
+        self._file, self._start, self._size, self._place = file, start, size, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._place, io.SEEK_END: self._size}[whence]
+        self._place = base + offset
+        return self._place
+
+    def readinto(self, buffer: Any) -> int:  # pyright: ignore[reportIncompatibleMethodOverride]
+        view = memoryview(buffer).cast("B")
+        count = max(0, min(len(view), self._size - self._place))
+        self._file.seek(self._start + self._place)
+        data = self._file.read(count)
+        view[: len(data)] = data
+        self._place += len(data)
+        return len(data)
+
+
+class _Bounded:
+    """A file of which nobody gets much at once: zipfile reads the list of members in one piece."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._file.read(_CHUNK + 1 if size < 0 else min(size, _CHUNK + 1))
+        if len(data) > _CHUNK:
+            raise KerasFileError("the archive has too many members.")
+        return data
+
+
+@contextmanager
+def _failing() -> Iterator[None]:
+    try:
+        yield
+    except KerasFileError:
+        raise
+    except _DAMAGE as error:
+        raise KerasFileError(f"not a .keras archive ({error}).") from error
 
 
 def _check_members(members: list[zipfile.ZipInfo], max_bytes: int) -> None:
@@ -76,8 +153,25 @@ def _check_member(info: zipfile.ZipInfo) -> None:
         raise KerasFileError(f"member {name!r} is encrypted.")
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise KerasFileError(f"member {name!r} has an unknown compression.")
+    if info.compress_type == zipfile.ZIP_STORED and info.file_size != info.compress_size:
+        raise KerasFileError(f"member {name!r} is stored, but of two sizes.")
     if info.file_size > max(_SMALL, MAX_RATIO * info.compress_size):
         raise KerasFileError(f"member {name!r} is compressed more than {MAX_RATIO} times.")
+    if name != WEIGHTS and info.file_size > json_text.MAX_BYTES:
+        limit = json_text.MAX_BYTES
+        raise KerasFileError(f"member {name!r} has {info.file_size:,} bytes, more than {limit:,}.")
+
+
+def read_archive(path: str | os.PathLike[str], max_bytes: int) -> dict[str, bytes]:
+    """{member: content} of a whole archive.
+
+    Raises:
+      KerasFileError: not a zip archive, or a member that is missing, unexpected, unsafe or damaged.
+      OSError: the file cannot be opened.
+    """
+    with open(path, "rb") as file:
+        archive = Archive(file, max_bytes)
+        return {name: archive.read(name) for name in archive.names}
 
 
 def write_archive(path: str | os.PathLike[str], members: Mapping[str, bytes]) -> None:
@@ -86,35 +180,10 @@ def write_archive(path: str | os.PathLike[str], members: Mapping[str, bytes]) ->
     Raises:
       OSError: the folder cannot be written; `path` is then as it was.
     """
-    buffer = BytesIO()
+    buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for name, content in members.items():
             info = zipfile.ZipInfo(name, _TIMESTAMP)
             info.external_attr = 0o600 << 16
             archive.writestr(info, content)
-    _replace(Path(path), buffer.getbuffer())
-
-
-def _replace(path: Path, content: memoryview) -> None:
-    """The file's old content, or all of the new one, even if the machine stops in between."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}.tmp")
-    try:
-        with open(temporary, "xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name != "posix":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    write_bytes(Path(path), buffer.getvalue())

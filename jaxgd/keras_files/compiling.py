@@ -9,8 +9,6 @@ from jaxgd.keras_files.errors import KerasFileError, check_list, check_string, f
 from jaxgd.keras_files.objects import Entry, make_entry, parse_entry
 from jaxgd.losses import Loss
 from jaxgd.metrics import Metric
-from jaxgd.metrics._get import _DEFINITIONS
-from jaxgd.metrics._mean import LOSS
 
 _BY_SHAPE_LOSSES = ("crossentropy", "ce")
 _BY_SHAPE_METRICS = ("accuracy", "acc")
@@ -68,16 +66,15 @@ def _write_metric(identifier: Any) -> Any:
         metric = metrics.get(identifier)
     where = f"metrics: {metric.name!r}"
     config = {"name": metric.name}
-    if metric.definition is LOSS:
-        loss: Any = dict(metric.options)["loss"]
+    if (loss := metrics.loss_of(metric)) is not None:
         class_name = losses.class_name(loss.name)
         if class_name in _LOSSES_THAT_ARE_METRICS:
             config |= _options(loss, where)
             return make_entry("keras.metrics", _METRIC_CLASS.get(class_name, class_name), config)
-    for class_name, definition in _DEFINITIONS.items():
-        if definition is metric.definition:
-            return make_entry("keras.metrics", class_name, config | _options(metric, where))
-    raise KerasFileError(f"{where}: it is no metric of Keras and cannot be written.")
+    class_name = metrics.class_of(metric)
+    if class_name is None:
+        raise KerasFileError(f"{where}: it is no metric of Keras and cannot be written.")
+    return make_entry("keras.metrics", class_name, config | _options(metric, where))
 
 
 def read_metrics(value: Any, where: str) -> tuple[Any, ...]:
@@ -100,7 +97,7 @@ def _read_metric(value: Any, where: str) -> Any:
     options = _read_options(entry, where)
     class_name = _LOSS_CLASS.get(entry.class_name, entry.class_name)
     with failing_in(where):
-        if class_name in _LOSSES_THAT_ARE_METRICS and entry.class_name not in _DEFINITIONS:
+        if class_name in _LOSSES_THAT_ARE_METRICS and entry.class_name not in metrics.class_names():
             return metrics.get(losses.get(class_name, **options), name=name)
         return metrics.get(entry.class_name, name=name, **options)
 

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 LARGEST_DIMENSION = 2**31 - 1
+LONGEST_STRING = 1000
 
 
 class KerasFileError(ValueError):
@@ -37,8 +38,8 @@ def check_list(value: Any, where: str) -> list[Any]:
 
 
 def check_string(value: Any, where: str) -> str:
-    """`value`, if it is a string."""
-    if not isinstance(value, str):
+    """`value`, if it is a string of at most 1,000 characters."""
+    if not isinstance(value, str) or len(value) > LONGEST_STRING:
         raise KerasFileError(f"{where}: expected a string, got {shown(value)}.")
     return value
 
@@ -84,5 +85,5 @@ def check_keys(config: Mapping[str, Any], known: Any, where: str) -> None:
 
 def shown(value: Any) -> str:
     """A value from a file, short enough for a message."""
-    text = repr(value)
+    text = repr(value[:100] if isinstance(value, str) else value)
     return text if len(text) <= 60 else f"{text[:57]}..."

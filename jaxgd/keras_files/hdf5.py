@@ -1,23 +1,21 @@
-"""Arrays from and to an HDF5 file in memory. Nothing is read before all that is declared was checked."""
+"""Arrays from and to an HDF5 file. Nothing is read before all that the file declares was checked."""
 
-from collections.abc import Mapping
+import copy
+import itertools
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from io import BytesIO
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import h5py
 import numpy as np
-from h5py import h5o, h5z  # pyright: ignore[reportAttributeAccessIssue]
 
 from jaxgd._types import Shape
 from jaxgd.keras_files.errors import KerasFileError, shown
+from jaxgd.keras_files.hdf5_structure import FAILURES, Declared, check_stored, damaged, unpack_once, walk
 
-MAX_OBJECTS = 100_000
-MAX_DEPTH = 16
-_NUMBERS = ("f2", "f4", "f8", "i4", "i8")
-_FAILURES = (
-    OSError, KeyError, RuntimeError, ValueError, TypeError, OverflowError, MemoryError, AttributeError,
-)  # fmt: skip
-"""What h5py raises on a damaged file."""
+_MAX_TEXT = 4 * 2**20
+_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
 def write_arrays(arrays: Mapping[str, np.ndarray], names: Mapping[str, str]) -> bytes:
@@ -37,33 +35,120 @@ def write_arrays(arrays: Mapping[str, np.ndarray], names: Mapping[str, str]) -> 
 
 
 class ArrayFile:
-    """An open HDF5 file whose structure was checked: `shapes` says what it holds, `read` gets it."""
+    """An open HDF5 file whose structure was checked: `shapes` says what it holds, `read` gets it.
 
-    def __init__(self, data: bytes, max_bytes: int) -> None:
+    A context manager: the file is closed at its end, whatever came of it.
+    """
+
+    def __init__(self, file: BinaryIO, max_bytes: int) -> None:
         try:
-            self._file = h5py.File(BytesIO(data), "r")
-            self._datasets = _walk(self._file)
-            self.shapes: dict[str, Shape] = {
-                path: _checked_shape(path, dataset) for path, dataset in self._datasets.items()
-            }
-            total = sum(dataset.size * dataset.dtype.itemsize for dataset in self._datasets.values())
-        except _FAILURES as error:
-            raise _damaged(error) from error
+            self._file = h5py.File(file, "r")
+            self._declared: dict[str, Declared] = walk(self._file)
+            check_stored(self._declared, file.seek(0, 2))
+        except FAILURES as error:
+            raise damaged(error) from error
+        total = sum(each.num_bytes for each in self._declared.values())
         if total > max_bytes:
             raise KerasFileError(f"the weights declare {total:,} bytes, more than max_bytes={max_bytes:,}.")
+        with _damage():
+            unpack_once(self._file, self._declared)
+
+    def __enter__(self) -> "ArrayFile":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        with suppress(*FAILURES):
+            self._file.close()
+
+    @property
+    def shapes(self) -> dict[str, Shape]:
+        """{path of a dataset: its shape}."""
+        return {path: declared.shape for path, declared in self._declared.items()}
+
+    def renamed(self, names: Mapping[str, str]) -> "ArrayFile":
+        """The same file, of which only the datasets in `names` are seen, {new path: path in the file}."""
+        missing = [path for path in names.values() if path not in self._declared]
+        if missing:
+            raise KerasFileError(f"the weights' datasets: missing {_few(missing)}.")
+        view = copy.copy(self)
+        view._declared = {new: self._declared[path] for new, path in names.items()}
+        return view
+
+    def has(self, name: str, group: str = "/") -> bool:
+        """Whether a group, which may be missing itself, has an attribute; or its first part."""
+        with _damage():
+            return any(self._attribute(group, each) is not None for each in (name, f"{name}0"))
+
+    def check(self, path: str, shape: Shape, dtype: Any) -> None:
+        """Raises unless the dataset at `path` has this shape and numbers for this dtype."""
+        declared = self._declared[path]
+        if declared.shape != shape:
+            raise KerasFileError(f"{path}: expected shape {list(shape)}, got {list(declared.shape)}.")
+        if np.issubdtype(dtype, np.integer) and declared.dtype.kind != "i":
+            raise KerasFileError(f"{path}: expected an integer, got dtype {declared.dtype}.")
 
     def read(self, path: str, shape: Shape, dtype: Any) -> np.ndarray:
         """The dataset at `path`, which must have this shape, in this dtype."""
-        if self.shapes[path] != shape:
-            raise KerasFileError(f"{path}: expected shape {list(shape)}, got {list(self.shapes[path])}.")
-        wants_integer = np.issubdtype(dtype, np.integer)
-        try:
-            dataset = self._datasets[path]
-            if wants_integer and dataset.dtype.kind != "i":
-                raise KerasFileError(f"{path}: expected an integer, got dtype {dataset.dtype}.")
+        self.check(path, shape, dtype)
+        with _damage():
+            dataset = cast(h5py.Dataset, self._file[self._declared[path].path])
             return np.asarray(dataset[()]).astype(dtype)
-        except _FAILURES as error:
-            raise _damaged(error) from error
+
+    def text(self, name: str, group: str = "/") -> str | None:
+        """An attribute that is one text, or None if there is none of this name."""
+        with _damage():
+            found = self._attribute(group, name)
+            if found is None:
+                return None
+            shape, dtype = found
+            if shape != () or h5py.check_string_dtype(dtype) is None:
+                raise KerasFileError(
+                    f"{shown(group)}: {name}: expected a text, got dtype {shown(str(dtype))}."
+                )
+            value = self._file[group].attrs[name]
+            return value.decode("utf-8") if isinstance(value, bytes) else str(value)
+
+    def texts(self, name: str, group: str) -> list[str]:
+        """An attribute that is a list of texts; Keras cuts a long one into name0, name1 and so on."""
+        with _damage():
+            whole = self._list(group, name)
+            parts = [whole] if whole is not None else list(self._parts(group, name))
+            if not parts:
+                raise KerasFileError(f"{shown(group)}: expected an attribute {name!r}.")
+            return [each.decode("utf-8") for part in parts for each in part]
+
+    def _parts(self, group: str, name: str) -> Iterator[list[bytes]]:
+        for index in itertools.count():
+            part = self._list(group, f"{name}{index}")
+            if part is None:
+                return
+            yield part
+
+    def _list(self, group: str, name: str) -> list[bytes] | None:
+        found = self._attribute(group, name)
+        if found is None:
+            return None
+        shape, dtype = found
+        if shape == (0,):  # the dtype of an empty list says nothing
+            return []
+        if len(shape) != 1 or dtype.kind != "S" or shape[0] * dtype.itemsize > _MAX_TEXT:
+            raise KerasFileError(f"{shown(group)}: {name}: expected a list of texts, got dtype {dtype}.")
+        return np.asarray(self._file[group].attrs[name]).tolist()
+
+    def _attribute(self, group: str, name: str) -> tuple[Shape, np.dtype] | None:
+        """Shape and dtype of an attribute, or None if there is none of this name."""
+        if group not in self._file or name not in (attributes := self._file[group].attrs):
+            return None
+        declared = attributes.get_id(name)
+        return tuple(declared.shape), declared.dtype
+
+
+@contextmanager
+def _damage() -> Iterator[None]:
+    try:
+        yield
+    except FAILURES as error:
+        raise damaged(error) from error
 
 
 def check_paths(found: Mapping[str, Any], expected: set[str]) -> None:
@@ -78,52 +163,7 @@ def _few(paths: list[str]) -> str:
     return f"{', '.join(shown(path) for path in paths[:10]) or 'none'}{rest}"
 
 
-def _damaged(error: Exception) -> KerasFileError:
-    return error if isinstance(error, KerasFileError) else KerasFileError(f"damaged weights ({error}).")
-
-
-def _walk(file: h5py.File) -> dict[str, h5py.Dataset]:
-    """Every dataset by its path. Links that lead elsewhere, and objects met twice, are refused."""
-    datasets: dict[str, h5py.Dataset] = {}
-    seen: set[int] = set()
-    groups: list[tuple[str, h5py.Group]] = [("", file)]
-    while groups:
-        prefix, group = groups.pop()
-        for name in group:
-            path = f"{prefix}{name}"
-            child = _child(group, str(name), path)
-            address = h5o.get_info(child.id).addr
-            if address in seen:
-                raise KerasFileError(f"{shown(path)}: an object that stands elsewhere in the file too.")
-            seen.add(address)
-            if len(seen) > MAX_OBJECTS or path.count("/") > MAX_DEPTH:
-                raise KerasFileError("the weights have too many objects, or too deep groups.")
-            if isinstance(child, h5py.Dataset):
-                datasets[path] = child
-            else:
-                groups.append((f"{path}/", child))
-    return datasets
-
-
-def _child(group: h5py.Group, name: str, path: str) -> h5py.Group | h5py.Dataset:
-    if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-        raise KerasFileError(f"{shown(path)}: a link; only the file's own objects are read.")
-    child = group[name]
-    if not isinstance(child, h5py.Group | h5py.Dataset):
-        raise KerasFileError(f"{shown(path)}: expected a group or a dataset.")
-    return child
-
-
-def _checked_shape(path: str, dataset: h5py.Dataset) -> Shape:
-    """The shape of a dataset that may be read."""
-    if dataset.is_virtual or dataset.external:
-        raise KerasFileError(f"{shown(path)}: its values stand in another file.")
-    filters = dataset.id.get_create_plist()
-    for index in range(filters.get_nfilters()):
-        if filters.get_filter(index)[0] != h5z.FILTER_DEFLATE:
-            raise KerasFileError(f"{shown(path)}: a filter other than gzip.")
-    if dataset.dtype.str[1:] not in _NUMBERS:
-        raise KerasFileError(f"{shown(path)}: expected real numbers, got dtype {shown(str(dataset.dtype))}.")
-    if dataset.shape is None:
-        raise KerasFileError(f"{shown(path)}: it has no shape.")
-    return tuple(dataset.shape)
+def is_hdf5(file: BinaryIO) -> bool:
+    """Whether an open file says that it is HDF5."""
+    file.seek(0)
+    return file.read(len(_SIGNATURE)) == _SIGNATURE

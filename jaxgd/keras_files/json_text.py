@@ -6,7 +6,8 @@ from typing import Any
 
 from jaxgd.keras_files.errors import KerasFileError, check_mapping
 
-MAX_BYTES = 16 * 2**20
+MAX_BYTES = 4 * 2**20
+MAX_VALUES = 250_000
 MAX_DEPTH = 32
 
 
@@ -14,10 +15,13 @@ def parse_json(data: bytes, where: str) -> dict[str, Any]:
     """The object that `data` holds.
 
     Raises:
-      KerasFileError: too long, too deep, not UTF-8, not JSON, a key that comes twice, NaN or infinity.
+      KerasFileError: too long, too many values, too deep, not UTF-8, not JSON, a key that comes twice, NaN or
+        infinity.
     """
     if len(data) > MAX_BYTES:
         raise KerasFileError(f"{where}: {len(data):,} bytes, more than {MAX_BYTES:,}.")
+    if sum(data.count(mark) for mark in (b",", b"[", b"{")) > MAX_VALUES:
+        raise KerasFileError(f"{where}: more than {MAX_VALUES:,} values.")
     try:
         value = json.loads(
             data.decode("utf-8"),

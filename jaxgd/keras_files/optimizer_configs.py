@@ -1,4 +1,4 @@
-"""Optimizers and learning-rate schedules: jaxgd's and Keras's configurations of them."""
+"""Plain optimizers and learning-rate schedules: jaxgd's and Keras's configurations of them."""
 
 import inspect
 import re
@@ -12,20 +12,16 @@ from jaxgd import optimizers, schedules
 from jaxgd.keras_files.descriptions import plain
 from jaxgd.keras_files.errors import (
     KerasFileError,
-    check_count,
     check_flag,
     check_keys,
     check_list,
     check_mapping,
-    check_number,
     check_string,
     failing_in,
     shown,
 )
 from jaxgd.keras_files.objects import Entry, make_entry, parse_entry
 from jaxgd.optimizers import Optimizer, OptimizerState
-from jaxgd.optimizers._registry import FACTORIES
-from jaxgd.optimizers.loss_scale import LossScaleOptimizer, loss_scale
 from jaxgd.schedules import Schedule
 
 _INTEGERS = frozenset(
@@ -43,15 +39,10 @@ _OURS = ("constants", "documented", "exclude_from_weight_decay")
 _PATTERN = re.compile(r"[\w./:^$|*-]{0,100}")
 
 
-def write_optimizer(optimizer: Optimizer, state: OptimizerState) -> dict[str, Any]:
+def write_plain(optimizer: Optimizer, state: OptimizerState) -> dict[str, Any]:
     """Keras's configuration of an optimizer, with the learning rate that the state has by now."""
     class_name = optimizer.rule.class_name
-    if isinstance(optimizer, LossScaleOptimizer):
-        config = dict(optimizer.config())
-        config["inner_optimizer"] = write_optimizer(optimizer.settings["inner"], state)
-        config["initial_scale"] = float(config["initial_scale"])
-        return make_entry("keras.optimizers", class_name, config)
-    if class_name not in FACTORIES:
+    if class_name not in optimizers.class_names():
         raise KerasFileError(f"optimizer: {class_name} has no configuration in Keras's format.")
     rate = _exact(optimizer.settings["learning_rate"], state.hyperparameters.get("learning_rate"))
     config = {
@@ -86,37 +77,27 @@ def _written_rate(rate: Any) -> Any:
     return float(rate)
 
 
-def read_optimizer(value: Any, ours: Mapping[str, Any], where: str) -> Optimizer:
+def read_plain(entry: Entry, ours: Mapping[str, Any], where: str) -> Optimizer:
     """The optimizer behind Keras's configuration.
 
     Args:
-      value: the configuration, or a name.
+      entry: the configuration.
       ours: the settings that only jaxgd has, from the file's metadata.
+      where: for messages.
     """
-    entry = Entry(value, {}) if isinstance(value, str) else parse_entry(value, "keras.optimizers", where)
-    if entry.class_name == "LossScaleOptimizer":
-        return _read_loss_scale(entry.config, ours, where)
-    by_name = {name.lower(): name for name in FACTORIES}
+    by_name = {name.lower(): name for name in optimizers.class_names()}
     class_name = by_name.get(entry.class_name.lower())
     if class_name is None:
         raise KerasFileError(
             f"{where}: {shown(entry.class_name)} is not an optimizer that jaxgd reads. "
-            f"Known: {', '.join(FACTORIES)}. load(path, training=False) leaves it out."
+            f"Known: {', '.join(optimizers.class_names())}. load(path, training=False) leaves it out."
         )
-    parameters = inspect.signature(FACTORIES[class_name]).parameters
+    parameters = inspect.signature(optimizers.factory(class_name)).parameters
     settings = {
         name: _read_setting(name, each, parameters, f"{where}: {name}") for name, each in entry.config.items()
     }
     with failing_in(where):
         return optimizers.from_config(class_name, {**settings, **_read_ours(ours, where)})
-
-
-def _read_loss_scale(config: Mapping[str, Any], ours: Mapping[str, Any], where: str) -> Optimizer:
-    inner = read_optimizer(config.get("inner_optimizer"), ours, f"{where}: inner_optimizer")
-    scale = check_number(config.get("initial_scale", 2.0**15), f"{where}: initial_scale")
-    steps = check_count(config.get("dynamic_growth_steps", 2000), f"{where}: dynamic_growth_steps")
-    with failing_in(where):
-        return loss_scale(inner, scale, steps, name=check_string(config.get("name", "loss_scale"), where))
 
 
 def _read_setting(name: str, value: Any, parameters: Mapping[str, inspect.Parameter], where: str) -> Any:
@@ -126,7 +107,7 @@ def _read_setting(name: str, value: Any, parameters: Mapping[str, inspect.Parame
     if name == "learning_rate" and isinstance(value, dict):
         return _read_schedule(value, where)
     if isinstance(value, list):
-        return tuple(_checked_pattern(each, where) for each in value)
+        return tuple(checked_pattern(each, where) for each in value)
     default = parameters[name].default
     if isinstance(value, dict) or isinstance(default, bool) != isinstance(value, bool):
         raise KerasFileError(f"{where}: expected a value like {default!r}, got {shown(value)}.")
@@ -141,7 +122,7 @@ def _read_schedule(value: dict[str, Any], where: str) -> Schedule:
         return schedules.get({"class_name": entry.class_name, "config": entry.config})
 
 
-def _checked_pattern(value: Any, where: str) -> str:
+def checked_pattern(value: Any, where: str) -> str:
     """A regular expression that cannot be made to run for long."""
     pattern = check_string(value, where)
     if not _PATTERN.fullmatch(pattern) or pattern.count("*") > 2:
@@ -151,10 +132,9 @@ def _checked_pattern(value: Any, where: str) -> str:
     return pattern
 
 
-def written_ours(optimizer: Optimizer) -> dict[str, Any]:
-    """The settings for the metadata."""
-    inner = optimizer.settings["inner"] if isinstance(optimizer, LossScaleOptimizer) else optimizer
-    return {name: plain(inner.settings[name], name) for name in _OURS if name in inner.settings}
+def plain_ours(optimizer: Optimizer) -> dict[str, Any]:
+    """The settings of a plain optimizer for the metadata."""
+    return {name: plain(optimizer.settings[name], name) for name in _OURS if name in optimizer.settings}
 
 
 def _read_ours(ours: Mapping[str, Any], where: str) -> dict[str, Any]:
@@ -167,5 +147,5 @@ def _read_ours(ours: Mapping[str, Any], where: str) -> dict[str, Any]:
         settings["documented"] = check_flag(ours["documented"], where)
     if "exclude_from_weight_decay" in ours:
         patterns = check_list(ours["exclude_from_weight_decay"], where)
-        settings["exclude_from_weight_decay"] = tuple(_checked_pattern(each, where) for each in patterns)
+        settings["exclude_from_weight_decay"] = tuple(checked_pattern(each, where) for each in patterns)
     return settings

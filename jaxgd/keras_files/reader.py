@@ -2,34 +2,58 @@
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import Any, BinaryIO, NamedTuple
 
+from jaxgd import optimizers
 from jaxgd._types import Params
-from jaxgd.keras_files.archive import CONFIG, METADATA, WEIGHTS, read_archive
+from jaxgd.keras_files import keras2, legacy, safetensors_files
+from jaxgd.keras_files.archive import CONFIG, METADATA, WEIGHTS, Archive
 from jaxgd.keras_files.compiling import read_loss, read_metrics
 from jaxgd.keras_files.errors import KerasFileError, check_mapping, failing_in, shown
-from jaxgd.keras_files.hdf5 import ArrayFile, check_paths
+from jaxgd.keras_files.hdf5 import ArrayFile, check_paths, is_hdf5
 from jaxgd.keras_files.json_text import parse_json
 from jaxgd.keras_files.model_configs import read_model
-from jaxgd.keras_files.optimizer_configs import read_optimizer
-from jaxgd.keras_files.optimizer_state import Cell, cells, read_state
+from jaxgd.keras_files.optimizer_cells import KERAS_3, Cell, cells
+from jaxgd.keras_files.optimizer_state import check_cells, read_state
+from jaxgd.keras_files.optimizer_wrappers import read_optimizer
 from jaxgd.keras_files.training import KerasTraining
-from jaxgd.keras_files.weights import check_size, param_shapes, read_params, variables
+from jaxgd.keras_files.weights import check_size, param_shapes, read_params, trained, variables
 from jaxgd.model import PRECISIONS, Sequential
 from jaxgd.optimizers import Optimizer
 
 MAX_BYTES = 2 * 2**30
 _OPTIMIZER = "optimizer/"
+_NOT_OURS = ("metrics/",)
+"""Arrays that tf.keras 2 keeps besides: what its metrics had counted."""
+
+_COPIES = ("optimizer/inner_optimizer/", "optimizer/optimizers/")
+"""What stands in `optimizer/vars` too; an older file has it only there."""
+
+
+class _Described(NamedTuple):
+    """A file's words: the training is without the state of its optimizer."""
+
+    model: Sequential
+    training: KerasTraining | None
+    form: str = KERAS_3
 
 
 def load(
-    path: str | os.PathLike[str], *, training: bool = True, max_bytes: int = MAX_BYTES
+    path: str | os.PathLike[str],
+    *,
+    model: Sequential | None = None,
+    training: bool | KerasTraining = True,
+    max_bytes: int = MAX_BYTES,
 ) -> tuple[Sequential, Params, KerasTraining | None]:
-    """Read a `.keras` file.
+    """Read a model of Keras: a `.keras` or an `.h5` file; or weights alone: `.weights.h5`, `.safetensors`.
 
     Args:
-      path: the file.
-      training: False leaves loss, optimizer and metrics unread.
+      path: the file. What it is, its first bytes say; a name that ends in ".safetensors" is believed.
+      model: whose weights they are; needed for a file of weights alone, and for no other.
+      training: False leaves loss, optimizer and metrics unread. For a file of weights alone: what it was
+        compiled with, if the state of the optimizer shall be read too.
       max_bytes: limit of what the file may declare; checked before any array is read.
 
     Returns: the model, its parameters, and a `KerasTraining`, or None for a model that was not compiled.
@@ -37,27 +61,133 @@ def load(
       KerasFileError: a damaged or hostile file, or one with a part that jaxgd does not have; the message
         names it. A ValueError.
       OSError: the file cannot be opened.
-    Keras: `keras.models.load_model`, for Sequential models of the layers in `jaxgd.layers`. Predictions are
-    equal to rounding; training goes on with the same state.
+    Keras: `keras.models.load_model` and `Model.load_weights`, for the layers in `jaxgd.layers`, of files that
+    Keras 3 or tf.keras 2 wrote. Predictions are equal to rounding; training goes on with the same state.
     """
-    with failing_in("the file"):
-        members = read_archive(path, max_bytes)
-        config = parse_json(members[CONFIG], CONFIG)
-        ours = _ours(members)
-        model = read_model(config, ours["precision"])
-        compiled = config.get("compile_config") if training else None
-        file = ArrayFile(members[WEIGHTS], max_bytes)
-        shapes = param_shapes(model)
-        check_size(shapes, max_bytes)
-        known = variables(model, shapes)
-        optimizer, layout = _optimizer(compiled, model, shapes, file, ours["optimizer"])
-        skipped = {path for path in file.shapes if path.startswith(_OPTIMIZER)} if not compiled else set()
-        check_paths(file.shapes, {each.path for each in known} | layout.keys() | skipped)
-        params = read_params(model, file, known)
-        if optimizer is None:
-            return model, params, None
-        state = read_state(model, optimizer, params, file, layout)
-        return model, params, _training(check_mapping(compiled, "compile_config"), optimizer, state)
+    with failing_in("the file"), open(path, "rb") as file, ExitStack() as stack:
+        if os.fspath(path).endswith(".safetensors"):
+            given = _given(model, training)
+            return given, safetensors_files.read(path, given, max_bytes), None
+        if not is_hdf5(file):
+            return _read_archive(file, stack, model, training, max_bytes)
+        arrays = stack.enter_context(ArrayFile(file, max_bytes))
+        if not legacy.is_whole_model(arrays):
+            described = _Described(_given(model), training if isinstance(training, KerasTraining) else None)
+        else:
+            _refuse(model, training)
+            config, compiled = legacy.read_configs(arrays)
+            described = _describe(config, compiled if training else None, legacy.version(arrays), {})
+        return _read(described, arrays, max_bytes)
+
+
+def _given(model: Sequential | None, training: bool | KerasTraining = False) -> Sequential:
+    """The model that the caller must name for a file of weights alone."""
+    if model is None:
+        raise KerasFileError("the file holds weights alone; say whose they are: load(path, model=model).")
+    if isinstance(training, KerasTraining):
+        raise KerasFileError("a .safetensors file holds no optimizer; leave training out.")
+    return model
+
+
+def _refuse(model: Sequential | None, training: bool | KerasTraining) -> None:
+    if model is not None or isinstance(training, KerasTraining):
+        raise KerasFileError("the file has a model of its own; leave out model and what it is trained with.")
+
+
+def _read_archive(
+    file: BinaryIO, stack: ExitStack, model: Sequential | None, training: Any, max_bytes: int
+) -> tuple[Sequential, Params, KerasTraining | None]:
+    archive = Archive(file, max_bytes)
+    _refuse(model, training)
+    config = parse_json(archive.read(CONFIG), CONFIG)
+    metadata = parse_json(archive.read(METADATA), METADATA) if METADATA in archive.names else {}
+    compiled = config.get("compile_config") if training else None
+    described = _describe(config, compiled, metadata.get("keras_version"), _ours(metadata))
+    unpacked = stack.enter_context(archive.unpacked(WEIGHTS))
+    return _read(described, stack.enter_context(ArrayFile(unpacked, max_bytes)), max_bytes)
+
+
+def _describe(config: dict[str, Any], compiled: Any, version: Any, ours: Mapping[str, Any]) -> _Described:
+    """Model and training, from the words of a file."""
+    if isinstance(version, str) and version.startswith("2."):
+        config = keras2.translated_model(config)
+    model = read_model(config, ours.get("precision", "highest"))
+    if not compiled:
+        return _Described(model, None)
+    compiled = check_mapping(compiled, "compile_config")
+    form = keras2.form_of(compiled.get("optimizer"))
+    if form != KERAS_3:
+        compiled = keras2.translated_compile(compiled)
+    if compiled.get("loss_weights") is not None:
+        raise KerasFileError("loss_weights are not supported. load(path, training=False) leaves it out.")
+    training = KerasTraining(
+        loss=read_loss(compiled.get("loss"), "loss"),
+        optimizer=_read_optimizer(compiled.get("optimizer"), model, config, ours.get("optimizer", {})),
+        metrics=read_metrics(compiled.get("metrics"), "metrics"),
+        weighted_metrics=read_metrics(compiled.get("weighted_metrics"), "weighted_metrics"),
+    )
+    return _Described(model, training, form)
+
+
+def _read_optimizer(
+    value: Any, model: Sequential, config: Mapping[str, Any], ours: Mapping[str, Any]
+) -> Optimizer:
+    name = config["config"].get("name") if config.get("class_name") == "Sequential" else None
+    paths = ["/".join(each.keys) for each in trained(model, param_shapes(model))]
+    return read_optimizer(value, ours, "optimizer", f"{name}/" if name else "", paths)
+
+
+def _read(
+    described: _Described, file: ArrayFile, max_bytes: int
+) -> tuple[Sequential, Params, KerasTraining | None]:
+    """The arrays, each checked before the first is read."""
+    model, training, _ = described
+    shapes = param_shapes(model)
+    check_size(shapes, max_bytes)
+    known = variables(model, shapes)
+    if legacy.is_legacy(file):
+        file = legacy.as_new(file, known, trained(model, shapes))
+    layout = {} if training is None else _layout(optimizers.get(training.optimizer), described, shapes, file)
+    left = (*_NOT_OURS, *(() if training else (_OPTIMIZER,)))
+    skipped = {path for path in file.shapes if path.startswith(left)}
+    check_paths(file.shapes, {each.path for each in known} | layout.keys() | skipped)
+    for each in known:
+        file.check(each.path, each.shape, each.file_dtype)
+    check_cells(file, layout)
+    params = read_params(model, file, known)
+    if training is None:
+        return model, params, None
+    optimizer = optimizers.get(training.optimizer)
+    state = read_state(model, optimizer, params, file, layout)
+    return model, params, replace(training, optimizer=optimizer, opt_state=state)
+
+
+def _layout(optimizer: Optimizer, described: _Described, shapes: Params, file: ArrayFile) -> dict[str, Cell]:
+    """Where the optimizer's state stands; before the first update a file may hold less."""
+    model, _, form = described
+    present = {path for path in file.shapes if path.startswith(_OPTIMIZER)}
+    has_copies = any(path.startswith(_COPIES) for path in present)
+    whole, start = (
+        {
+            path: cell
+            for path, cell in cells(model, optimizer, shapes, form, built=built).items()
+            if has_copies or not path.startswith(_COPIES)
+        }
+        for built in (True, False)
+    )
+    if present <= start.keys():
+        return {path: start[path] for path in present}
+    return whole
+
+
+def _ours(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """What jaxgd keeps in the metadata, with defaults for what is not there."""
+    ours = check_mapping(metadata.get("jaxgd", {}), f"{METADATA}: jaxgd")
+    precision = ours.get("precision", "highest")
+    if precision not in PRECISIONS:
+        raise KerasFileError(f"{METADATA}: precision: expected one of {PRECISIONS}, got {shown(precision)}.")
+    of_optimizer = check_mapping(ours.get("optimizer", {}), f"{METADATA}: optimizer")
+    return {"precision": precision, "optimizer": of_optimizer}
 
 
 def describe(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> str:
@@ -73,43 +203,3 @@ def describe(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> str
     lines.append(f"Optimizer: {training.optimizer!r}, {training.iterations:,} iterations")
     lines.append(f"Loss: {training.loss!r}" + (f"; metrics: {metrics}" if metrics else ""))
     return "\n".join(lines)
-
-
-def _ours(members: Mapping[str, bytes]) -> dict[str, Any]:
-    """What jaxgd keeps in the metadata, with defaults for what is not there."""
-    metadata = parse_json(members[METADATA], METADATA) if METADATA in members else {}
-    ours = check_mapping(metadata.get("jaxgd", {}), f"{METADATA}: jaxgd")
-    precision = ours.get("precision", "highest")
-    if precision not in PRECISIONS:
-        raise KerasFileError(f"{METADATA}: precision: expected one of {PRECISIONS}, got {shown(precision)}.")
-    of_optimizer = check_mapping(ours.get("optimizer", {}), f"{METADATA}: optimizer")
-    return {"precision": precision, "optimizer": of_optimizer}
-
-
-def _optimizer(
-    compiled: Any, model: Sequential, shapes: Params, file: ArrayFile, ours: Mapping[str, Any]
-) -> tuple[Optimizer | None, dict[str, Cell]]:
-    """The optimizer and where its state stands; before the first update a file may hold less."""
-    if not compiled:
-        return None, {}
-    optimizer = read_optimizer(check_mapping(compiled, "compile_config").get("optimizer"), ours, "optimizer")
-    layout = cells(model, optimizer, shapes)
-    present = {path for path in file.shapes if path.startswith(_OPTIMIZER)}
-    start = {
-        path: cell for path, cell in layout.items() if cell.keys[:1] in (("count",), ("hyperparameters",))
-    }
-    if present <= start.keys():
-        return optimizer, {path: cell for path, cell in start.items() if path in present}
-    return optimizer, layout
-
-
-def _training(compiled: Mapping[str, Any], optimizer: Optimizer, state: Any) -> KerasTraining:
-    if compiled.get("loss_weights") is not None:
-        raise KerasFileError("loss_weights are not supported. load(path, training=False) leaves it out.")
-    return KerasTraining(
-        loss=read_loss(compiled.get("loss"), "loss"),
-        optimizer=optimizer,
-        opt_state=state,
-        metrics=read_metrics(compiled.get("metrics"), "metrics"),
-        weighted_metrics=read_metrics(compiled.get("weighted_metrics"), "weighted_metrics"),
-    )

@@ -1,7 +1,7 @@
 """Where the parameters stand in `model.weights.h5`: a group for each layer, a dataset for each leaf."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -13,7 +13,7 @@ from jaxgd._types import Params, Shape
 from jaxgd.keras_files.errors import KerasFileError, failing_in
 from jaxgd.keras_files.hdf5 import ArrayFile
 from jaxgd.keras_files.layer_configs import class_name_of
-from jaxgd.metrics._get import snake_case
+from jaxgd.metrics import snake_case
 from jaxgd.model import Sequential
 
 _ORDER = ("kernel", "bias", "gamma", "beta", "moving_mean", "moving_variance", "mean", "variance", "count")
@@ -24,15 +24,15 @@ class Variable(NamedTuple):
     """One dataset and the leaf that it holds."""
 
     path: str
-    layer: str
-    leaf: str
+    keys: tuple[str, ...]
+    """Where the parameters have it: layer, leaf; a nested model is one level deeper."""
     shape: Shape
     dtype: Any
 
     @property
     def file_dtype(self) -> Any:
         """Keras counts in int64."""
-        return np.dtype(np.int64) if self.leaf == "count" else self.dtype
+        return np.dtype(np.int64) if self.keys[-1] == "count" else self.dtype
 
 
 def layer_groups(model: Sequential) -> list[str]:
@@ -54,7 +54,7 @@ def param_shapes(model: Sequential) -> Params:
 
 def check_size(shapes: Params, max_bytes: int) -> None:
     """Raises if a model declares more bytes of parameters than that."""
-    total = sum(math.prod(leaf.shape) * leaf.dtype.itemsize for _, leaf in _flat(shapes))
+    total = sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(shapes))
     if total > max_bytes:
         raise KerasFileError(f"the model declares {total:,} bytes, more than max_bytes={max_bytes:,}.")
 
@@ -66,14 +66,21 @@ def variables(model: Sequential, shapes: Params) -> list[Variable]:
         leaves = {} if _is_declared(layer) else shapes.get(name, {})
         for index, leaf in enumerate(sorted(leaves, key=_ORDER.index)):
             shape = leaves[leaf]
-            found.append(Variable(f"{group}/vars/{index}", name, leaf, tuple(shape.shape), shape.dtype))
+            found.append(Variable(f"{group}/vars/{index}", (name, leaf), tuple(shape.shape), shape.dtype))
     return found
 
 
 def trained(model: Sequential, shapes: Params) -> list[Variable]:
     """The variables that an optimizer updates, in Keras's order."""
     mask = model.trainable(shapes)
-    return [variable for variable in variables(model, shapes) if mask[variable.layer][variable.leaf]]
+    return [variable for variable in variables(model, shapes) if at(mask, variable.keys)]
+
+
+def at(tree: Any, keys: Sequence[str]) -> Any:
+    """What stands at `keys` in a nested mapping."""
+    for key in keys:
+        tree = tree[key]
+    return tree
 
 
 def _is_declared(layer: layers.Layer) -> bool:
@@ -81,23 +88,28 @@ def _is_declared(layer: layers.Layer) -> bool:
     return isinstance(layer, layers.Normalization) and layer.mean is not None
 
 
-def read_params(model: Sequential, file: ArrayFile, known: Sequence[Variable]) -> dict[str, dict[str, Any]]:
+def read_params(model: Sequential, file: ArrayFile, known: Sequence[Variable]) -> dict[str, Any]:
     """The parameters of a model from its weights."""
-    params: dict[str, dict[str, Any]] = {}
+    params: dict[str, Any] = {}
     for name, layer, shape in zip(model.names, model.layers, model.shapes, strict=False):
         if _is_declared(layer):
             with failing_in(f"layer {name!r}"):
                 params[name] = layer.init({}, shape, model.policy.params)
     for variable in known:
         array = file.read(variable.path, variable.shape, variable.file_dtype)
-        params.setdefault(variable.layer, {})[variable.leaf] = jnp.asarray(array, variable.dtype)
+        _put(params, variable.keys, jnp.asarray(array, variable.dtype))
     return {name: params[name] for name in model.names if name in params}
+
+
+def _put(tree: dict[str, Any], keys: Sequence[str], value: Any) -> None:
+    for key in keys[:-1]:
+        tree = tree.setdefault(key, {})
+    tree[keys[-1]] = value
 
 
 def check_params(shapes: Params, params: Params) -> None:
     """Raises unless `params` has exactly the model's leaves and shapes."""
-    expected = dict(_flat(shapes))
-    found = dict(_flat(params))
+    expected, found = named_leaves(shapes), named_leaves(params)
     if expected.keys() != found.keys():
         missing, extra = sorted(expected.keys() - found.keys()), sorted(found.keys() - expected.keys())
         raise KerasFileError(f"params: missing {missing}, unexpected {extra}.")
@@ -107,17 +119,16 @@ def check_params(shapes: Params, params: Params) -> None:
             raise KerasFileError(f"params: {path}: expected shape {list(leaf.shape)}, got {got}.")
 
 
-def _flat(params: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    for name, leaves in params.items():
-        for leaf, value in leaves.items():
-            yield f"{name}/{leaf}", value
+def named_leaves(params: Params) -> dict[str, Any]:
+    """{"layer/leaf": array} of nested parameters."""
+    entries, _ = jax.tree_util.tree_flatten_with_path(params)
+    return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in entries}
 
 
 def params_arrays(params: Params, known: Sequence[Variable]) -> dict[str, np.ndarray]:
     """{path: array} of a model's parameters."""
     return {
-        variable.path: np.asarray(params[variable.layer][variable.leaf]).astype(variable.file_dtype)
-        for variable in known
+        variable.path: np.asarray(at(params, variable.keys)).astype(variable.file_dtype) for variable in known
     }
 
 

@@ -14,8 +14,9 @@ from jaxgd.keras_files.errors import KerasFileError, failing_in
 from jaxgd.keras_files.hdf5 import write_arrays
 from jaxgd.keras_files.json_text import dump_json
 from jaxgd.keras_files.model_configs import write_model
-from jaxgd.keras_files.optimizer_configs import write_optimizer, written_ours
-from jaxgd.keras_files.optimizer_state import cells, first_state, state_arrays
+from jaxgd.keras_files.optimizer_cells import cells
+from jaxgd.keras_files.optimizer_state import first_state, state_arrays
+from jaxgd.keras_files.optimizer_wrappers import write_optimizer, written_ours
 from jaxgd.keras_files.training import KerasTraining
 from jaxgd.keras_files.weights import check_params, group_names, param_shapes, params_arrays, variables
 from jaxgd.model import Sequential
@@ -106,7 +107,7 @@ def _training(
     if state is None:
         state = first_state(model, optimizer, params)
     compiled: dict[str, Any] = {
-        "optimizer": write_optimizer(optimizer, state),
+        "optimizer": write_optimizer(optimizer, state, f"{_NAME}/"),
         "loss": write_loss(training.loss),
         "loss_weights": None,
         "metrics": write_metrics(training.metrics) or None,

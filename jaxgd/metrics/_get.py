@@ -56,6 +56,35 @@ def snake_case(class_name: str) -> str:
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", words).lower()
 
 
+def class_names() -> tuple[str, ...]:
+    """Keras's classes of metrics that are not just the mean of a loss."""
+    return tuple(_DEFINITIONS)
+
+
+def class_name(name: str) -> str:
+    """Keras's class of a metric for the name of its function, or of the loss that it is the mean of.
+
+    >>> class_name("binary_accuracy"), class_name("mean_squared_error")
+    ('BinaryAccuracy', 'MeanSquaredError')
+    """
+    return next((each for each in _DEFINITIONS if snake_case(each) == name), losses.class_name(name))
+
+
+def class_of(metric: Metric) -> str | None:
+    """Keras's class of a metric among `class_names`; None for the mean of a loss or of a user's function."""
+    return next((name for name, each in _DEFINITIONS.items() if each is metric.definition), None)
+
+
+def loss_of(metric: Metric) -> losses.Loss | None:
+    """The loss whose mean a metric is, or None.
+
+    >>> loss_of(get("mse")), loss_of(get("auc"))
+    (mean_squared_error, None)
+    """
+    options: dict[str, Any] = dict(metric.options)
+    return options["loss"] if metric.definition is LOSS else None
+
+
 def _known() -> dict[str, Definition | str]:
     """Every name, to a definition or to the name of a loss."""
     known: dict[str, Definition | str] = dict(losses.names())

@@ -17,7 +17,7 @@ Every number may be a scalar array, also a traced one: `jax.vmap(lambda r: adam(
 
 from jaxgd.optimizers._foreign import from_optax
 from jaxgd.optimizers._optimizer import Optimizer, serialize
-from jaxgd.optimizers._registry import from_config, get
+from jaxgd.optimizers._registry import class_names, factory, from_config, get
 from jaxgd.optimizers._rule import Rule
 from jaxgd.optimizers._state import OptimizerState, set_learning_rate
 from jaxgd.optimizers.adadelta import adadelta
@@ -47,6 +47,8 @@ __all__ = [
     "adam",
     "adamax",
     "adamw",
+    "class_names",
+    "factory",
     "from_config",
     "from_optax",
     "ftrl",

@@ -49,6 +49,26 @@ _BY_LOWER_NAME = {
 }
 
 
+def class_names() -> tuple[str, ...]:
+    """Keras's class names of the plain optimizers.
+
+    >>> "SGD" in class_names()
+    True
+    """
+    return tuple(FACTORIES)
+
+
+def factory(class_name: str) -> Callable[..., Optimizer]:
+    """The function that makes optimizers of a class; the name is one of `class_names`, in any case.
+
+    Raises:
+      ValueError: no optimizer has that name.
+    """
+    if class_name.lower() not in _BY_LOWER_NAME:
+        raise unknown_name("optimizer", class_name, FACTORIES)
+    return _BY_LOWER_NAME[class_name.lower()]
+
+
 def get(identifier: str | optax.GradientTransformation) -> Optimizer:
     """An optimizer from its name, with its defaults; from itself; or from any optax transformation.
 

@@ -70,7 +70,7 @@ def test_not_an_archive(tmp_path):
             load(path)
     with h5py.File(path, "w") as file:
         file["x"] = 1
-    with pytest.raises(KerasFileError, match="HDF5 file"):
+    with pytest.raises(KerasFileError, match="weights alone"):
         load(path)
     with pytest.raises(FileNotFoundError):
         load(tmp_path / "none.keras")
@@ -306,7 +306,7 @@ def _virtual(file):
         (_replace(KERNEL, data=np.zeros((3, 4), "S3")), "expected real numbers"),
         (_replace(KERNEL, data=np.zeros((3, 4), [("a", "f4")])), "expected real numbers"),
         (_replace(KERNEL, data=h5py.Empty("f4")), "no shape"),
-        (_replace(KERNEL, shape=(2**20, 2**20), dtype="f4", chunks=(64, 64)), "more than max_bytes"),
+        (_replace(KERNEL, shape=(2**20, 2**20), dtype="f4", chunks=(64, 64)), "more than 200 times"),
         (
             _replace(KERNEL, shape=(3, 4), dtype="f4", compression="lzf", chunks=(3, 4)),
             "filter other than gzip",

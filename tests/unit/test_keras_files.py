@@ -43,6 +43,10 @@ OPTIMIZERS = {
     "nadam": optimizers.nadam(0.01),
     "schedule_free": optimizers.schedule_free_adamw(0.01, documented=True),
     "loss_scale": optimizers.loss_scale(optimizers.nadam(0.01), dynamic_growth_steps=2),
+    "several": optimizers.multi(
+        {"dense/kernel": optimizers.sgd(0.1, momentum=0.5), ".*/bias|.*gamma": optimizers.adam(0.02)},
+        optimizers.adamw(0.01, exclude_from_weight_decay=("bias$",)),
+    ),
 }
 
 
@@ -61,9 +65,16 @@ def _trained(model, optimizer):
         number = 3 if jnp.issubdtype(leaf.dtype, jnp.integer) else source.uniform(0.5, 1.5, leaf.shape)
         return jnp.asarray(number, leaf.dtype)
 
-    return params, jax.tree.map(drawn, state._replace(hyperparameters={}))._replace(
-        hyperparameters=state.hyperparameters
-    )
+    return params, _with_numbers_of(state, jax.tree.map(drawn, state))
+
+
+def _with_numbers_of(one, other):
+    """`other` with the hyperparameters of `one`."""
+    shared = dict(other.shared)
+    if "optimizers" in shared:
+        pairs = zip(one.shared["optimizers"], shared["optimizers"], strict=True)
+        shared["optimizers"] = tuple(_with_numbers_of(*pair) for pair in pairs)
+    return other._replace(hyperparameters=one.hyperparameters, shared=shared)
 
 
 def _equal(one, other):
@@ -336,8 +347,8 @@ def test_what_cannot_be_written_is_refused(tmp_path, make, message):
             "opt_state",
         ),
         (
-            KerasTraining("mse", optimizers.multi({".*": optimizers.sgd()}, optimizers.adam())),
-            "MultiOptimizer",
+            KerasTraining("mse", optimizers.multi({"a": (one := optimizers.sgd()), "b": one}, one)),
+            "several keys",
         ),
     ],
 )

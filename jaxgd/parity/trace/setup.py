@@ -15,8 +15,9 @@ from jaxgd._types import Params
 from jaxgd.keras_files.compiling import read_loss, read_metrics
 from jaxgd.keras_files.errors import KerasFileError
 from jaxgd.keras_files.model_configs import read_model
-from jaxgd.keras_files.optimizer_configs import read_optimizer
-from jaxgd.keras_files.optimizer_state import Cell, cells, get, read_state, trainable_part
+from jaxgd.keras_files.optimizer_cells import Cell, cells
+from jaxgd.keras_files.optimizer_state import get, read_state, trainable_part
+from jaxgd.keras_files.optimizer_wrappers import read_optimizer
 from jaxgd.layers import Normalization
 from jaxgd.losses import Loss
 from jaxgd.model import Sequential
@@ -112,7 +113,7 @@ def _cells(model: Sequential, optimizer: Optimizer, value: Any) -> dict[str, Any
     if isinstance(value, Mapping) and value.get("library") == "optax":
         return {}
     found = optimizer_cells(model, optimizer).values()
-    return {"/".join(cell.keys): cell for cell in found if cell.constant is None}
+    return {"/".join(map(str, cell.keys)): cell for cell in found if cell.constant is None}
 
 
 def optimizer_cells(model: Sequential, optimizer: Optimizer) -> dict[str, Cell]:
