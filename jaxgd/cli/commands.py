@@ -14,6 +14,7 @@ COMMANDS = {
     "train": Entry("train", "Train a model on a table and write a run folder."),
     "evaluate": Entry("evaluate", "Loss and metrics of a run or a .keras model."),
     "predict": Entry("predict", "Predictions of a run or a .keras model for new rows."),
+    "explain": Entry("explain", "One training step laid open, number by number."),
     "info": Entry("info", "What a run, a model, a table or this installation is."),
     "parity": Entry("parity_group", "jaxgd held against TensorFlow, live or recorded."),
 }

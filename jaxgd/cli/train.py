@@ -145,7 +145,7 @@ def _train(settings: Settings, out: str | None, with_report: bool, output: "Outp
 
 
 def _execute(plan: "Plan", output: "Output", interrupt: Any) -> "Outcome":
-    from jaxgd._display import make_display, stopping_when
+    from jaxgd.cli.display import make_display, stopping_when
     from jaxgd.runs import execute
 
     with make_display(output.console) as display:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from jaxgd._display import LiveDisplay, PlainDisplay, make_display, stopping_when
+from jaxgd.cli.display import LiveDisplay, PlainDisplay, make_display, stopping_when
 from jaxgd.cli.interrupting import catching_interrupt
 from jaxgd.training import History, Progress
 

@@ -1,0 +1,143 @@
+// The graph: a column for each stage, the loss at the end; what was not computed yet is hollow.
+const network = byId("network");
+const BOX = { width: 54, height: 24, pitch: 46, top: 46, gap: 80 };
+let drawn = { units: [], edges: [], loss: null };
+
+function place(stage, unit, width, height) {
+  const columns = page.layers.length + 2;
+  const x = 34 + (stage * (width - 68)) / (columns - 1);
+  const rows = stage < columns - 1 ? shownUnits(stage) : 1;
+  return { x, y: BOX.top + (height - BOX.top) / 2 + (unit - (rows - 1) / 2) * BOX.pitch };
+}
+
+function buildNetwork(choose) {
+  const stages = page.layers.length + 1;
+  const width = Math.max(byId("network-frame").clientWidth, 68 + BOX.gap * stages);
+  const height = BOX.top + Math.max(...page.names.map((names) => names.length)) * BOX.pitch;
+  network.setAttribute("viewBox", `0 0 ${width} ${height}`);
+  network.setAttribute("width", width);
+  network.setAttribute("height", height);
+  network.replaceChildren();
+  drawn = { units: [], edges: [], loss: null };
+  page.layers.forEach((layer, k) => buildEdges(layer, k, width, height, choose));
+  for (const stage of count(stages)) buildStage(stage, width, height, choose);
+  buildLoss(stages, width, height);
+}
+
+function buildEdges(layer, k, width, height, choose) {
+  for (const i of count(shownUnits(k))) {
+    for (const j of count(shownUnits(k + 1))) {
+      if (!layer.dense && (i !== j || shownUnits(k) !== shownUnits(k + 1))) continue;
+      const [from, to] = [place(k, i, width, height), place(k + 1, j, width, height)];
+      const line = `M${from.x + BOX.width / 2},${from.y} L${to.x - BOX.width / 2},${to.y}`;
+      const edge = element("path", { class: "edge", d: line, "data-edge": `${k},${i},${j}` }, element("title"));
+      network.append(edge);
+      if (!layer.dense) {
+        edge.setAttribute("class", "edge plain");
+        edge.setAttribute("stroke", "var(--line)");
+        continue;
+      }
+      drawn.edges.push({ edge, k, i, j });
+      edge.addEventListener("pointerenter", () => choose({ edge: [k, i, j] }));
+      edge.addEventListener("click", () => choose({ edge: [k, i, j] }));
+    }
+  }
+}
+
+function buildStage(stage, width, height, choose) {
+  const head = place(stage, 0, width, height);
+  const name = stage === 0 ? "input" : page.layers[stage - 1].name;
+  network.append(element("text", { class: "caption", x: head.x, y: 16 }, name));
+  network.append(element("text", { class: "caption", x: head.x, y: 32 }, stage === 0 ? "" : page.layers[stage - 1].activation || ""));
+  for (const unit of count(shownUnits(stage))) {
+    const { x, y } = place(stage, unit, width, height);
+    const box = element("rect", { x: x - BOX.width / 2, y: y - BOX.height / 2, width: BOX.width, height: BOX.height, rx: 12 });
+    const value = element("text", { x, y: y + 4, class: "number" });
+    const delta = element("text", { x, y: y + BOX.height / 2 + 11, class: "delta" });
+    const group = element("g", { class: "unit", tabindex: 0, role: "img", "data-unit": `${stage},${unit}` }, box, value, delta);
+    group.addEventListener("pointerenter", () => choose({ unit: [stage, unit] }));
+    group.addEventListener("focus", () => choose({ unit: [stage, unit] }));
+    network.append(group);
+    drawn.units.push({ group, box, value, delta, stage, unit });
+  }
+}
+
+function buildLoss(stages, width, height) {
+  const { x, y } = place(stages, 0, width, height);
+  const last = page.layers.length;
+  for (const unit of count(shownUnits(last))) {
+    const from = place(last, unit, width, height);
+    network.append(element("path", { class: "edge plain", stroke: "var(--line)", d: `M${from.x + BOX.width / 2},${from.y} L${x - BOX.width / 2},${y}` }));
+  }
+  network.append(element("text", { class: "caption", x, y: 16 }, "loss"));
+  const box = element("rect", { x: x - BOX.width / 2, y: y - BOX.height / 2, width: BOX.width, height: BOX.height, rx: 3 });
+  const value = element("text", { x, y: y + 4, class: "number" });
+  const after = element("text", { x, y: y + BOX.height / 2 + 13, class: "delta" });
+  const group = element("g", { class: "unit", id: "loss-unit", tabindex: 0, role: "img" }, box, value, after);
+  network.append(group);
+  drawn.loss = { group, box, value, after };
+}
+
+// Orange above zero, blue below, stronger the further from it.
+function tint(value, largest) {
+  const share = largest > 0 && Number.isFinite(value) ? Math.min(1, Math.abs(value) / largest) : 0;
+  return `color-mix(in srgb, var(--${value < 0 ? "blue" : "orange"}) ${Math.round(46 * share)}%, var(--paper))`;
+}
+
+function largest(values) {
+  return values.reduce((most, value) => Math.max(most, Number.isFinite(value) ? Math.abs(value) : 0), 0);
+}
+
+function showUnit(item, state, moment) {
+  const { stage, unit } = item;
+  const [s, r] = [state.step, state.row];
+  const known = stage <= moment.forward;
+  const values = count(shownUnits(stage)).map((each) => input(s, r, stage, each));
+  const value = values[unit];
+  item.value.textContent = known ? short(value) : "";
+  item.box.style.fill = known ? tint(value, largest(values)) : "";
+  const name = `delta/${stage - 1}`;
+  const returned = stage > 0 && stage >= moment.backward && has(name);
+  item.delta.textContent = returned ? `δ ${short(at(name, s, r, unit))}` : "";
+  item.group.classList.toggle("pending", !known);
+  item.group.classList.toggle("active", stage === moment.stage);
+  item.group.classList.toggle("chosen", String(state.chosen.unit) === `${stage},${unit}`);
+  const said = [unitName(stage, unit), known ? short(value) : "not computed yet", item.delta.textContent];
+  item.group.setAttribute("aria-label", said.filter(Boolean).join(", "));
+}
+
+// What an edge stands for at this moment: the weight, its gradient, or its change.
+function edgeValue(s, k, i, j, moment) {
+  const old = at(`kernel/${k}`, s, i, j);
+  if (moment.phase === "update") return at(`new_kernel/${k}`, s, i, j) - old;
+  return k + 1 >= moment.backward ? at(`gradient_of_kernel/${k}`, s, i, j) : old;
+}
+
+function showEdges(state, moment) {
+  const most = page.layers.map((layer, k) =>
+    largest(drawn.edges.filter((item) => item.k === k).map(({ i, j }) => edgeValue(state.step, k, i, j, moment))),
+  );
+  for (const { edge, k, i, j } of drawn.edges) {
+    const value = edgeValue(state.step, k, i, j, moment);
+    const share = most[k] > 0 && Number.isFinite(value) ? Math.abs(value) / most[k] : 0;
+    const chosen = String(state.chosen.edge) === `${k},${i},${j}`;
+    edge.setAttribute("class", `edge ${value < 0 ? "negative" : "positive"}${chosen ? " chosen" : ""}`);
+    edge.style.strokeWidth = chosen ? 5.5 : 0.7 + 3.6 * share;
+    edge.style.strokeOpacity = chosen ? 1 : 0.25 + 0.6 * share;
+    edge.firstChild.textContent = `${unitName(k, i)} to ${unitName(k + 1, j)}: ${short(value)}`;
+  }
+}
+
+function showNetwork(state, moment) {
+  for (const item of drawn.units) showUnit(item, state, moment);
+  showEdges(state, moment);
+  const { group, box, value, after } = drawn.loss;
+  const known = moment.forward > page.layers.length;
+  const loss = at("loss", state.step);
+  value.textContent = known ? short(loss) : "";
+  box.style.fill = known ? "var(--card)" : "";
+  after.textContent = moment.phase === "update" ? `→ ${short(at("new_loss", state.step))}` : "";
+  group.classList.toggle("pending", !known);
+  group.classList.toggle("active", moment.stage === page.layers.length + 1);
+  group.setAttribute("aria-label", `loss ${known ? short(loss) : "not computed yet"} ${after.textContent}`);
+}

@@ -1,0 +1,163 @@
+"""A step laid open as tables of text: forward, loss, backward, gradients three ways, update."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jaxgd import activations
+from jaxgd.backprop import LayerTrace
+from jaxgd.explain.comparing import Comparison, differences_dtype
+from jaxgd.explain.numbers import slope
+from jaxgd.explain.part import Part
+from jaxgd.explain.running import StepTaken
+from jaxgd.explain.subject import Subject
+from jaxgd.layers import Dense
+
+ENTRIES = 6
+"""Of each leaf, how many gradients are shown: the largest."""
+
+
+class Sheet(NamedTuple):
+    """A table: its title, its header, its rows."""
+
+    title: str
+    header: tuple[str, ...]
+    rows: list[tuple[str, ...]]
+
+
+def sheets(
+    subject: Subject, step: StepTaken, part: Part, comparisons: Sequence[Comparison], row: int
+) -> list[Sheet]:
+    """The tables of one step, for one row of the batch.
+
+    Args:
+      subject, step: the step.
+      part: what of the network is shown.
+      comparisons: the gradients three ways.
+      row: of the batch, counted from 0.
+    """
+    return [
+        _forward(subject, step, part, row),
+        _loss(subject, step, row),
+        _backward(step, part, row),
+        _gradients(comparisons),
+        _update(subject, step, comparisons),
+        _agreement(subject, comparisons),
+    ]
+
+
+def shown(value: Any) -> str:
+    """A number with six digits."""
+    return f"{float(value) + 0.0:.6g}"  # -0 is shown as 0
+
+
+def _units(step: StepTaken, part: Part) -> Iterator[tuple[LayerTrace, list[int]]]:
+    """Each shown layer with its shown units."""
+    for place, layer in enumerate(part.layers):
+        yield step.trace.layers[layer], part.units[place + 1].tolist()
+
+
+def _flat(values: Any, row: int) -> np.ndarray:
+    return np.asarray(values)[row].reshape(-1)
+
+
+def _forward(subject: Subject, step: StepTaken, part: Part, row: int) -> Sheet:
+    first = part.layers[0]
+    names: Sequence[str] = subject.features if first == 0 else []
+    inputs = _flat(step.trace.layers[first].x, row)
+    rows: list[tuple[str, ...]] = [
+        (names[unit] if unit < len(names) else f"input[{unit}]", "", shown(inputs[unit]))
+        for unit in part.units[0]
+    ]
+    for opened, units in _units(step, part):
+        for unit in units:
+            a = _flat(opened.a, row)
+            z = "" if opened.z is None or unit >= len(a) else shown(_flat(opened.z, row)[unit])
+            rows.append((f"{opened.name}[{unit}]", z, _activation_text(opened, shown(a[unit]))))
+    return Sheet(f"Forward, row {row + 1}: z = x W + b, a = f(z)", ("unit", "z", "a"), rows)
+
+
+def _activation_text(opened: LayerTrace, value: str) -> str:
+    if not isinstance(opened.layer, Dense) or opened.layer.activation is None:
+        return value
+    return f"{value}  {activations.get(opened.layer.activation)!r}"
+
+
+def _loss(subject: Subject, step: StepTaken, row: int) -> Sheet:
+    predictions = _flat(step.trace.y_pred, row)
+    rows = [
+        (f"output {unit}", shown(subject.wanted[row].reshape(-1)[unit]), shown(predictions[unit]))
+        for unit in range(min(len(predictions), ENTRIES * 2))
+    ]
+    title = f"Loss of {len(subject.batch['x'])} rows, {subject.loss!r}: {shown(step.trace.loss)}"
+    return Sheet(title, ("output", "target", "prediction"), rows)
+
+
+def _backward(step: StepTaken, part: Part, row: int) -> Sheet:
+    """The chain rule's factors, the last layer first."""
+    rows = []
+    for opened, units in reversed(list(_units(step, part))):
+        if opened.delta is None:
+            continue
+        delta, factor = _flat(opened.delta, row), slope(opened)
+        for unit in units:
+            if unit < len(delta):
+                upstream = "-" if opened.upstream is None else shown(_flat(opened.upstream, row)[unit])
+                through = (
+                    "-" if factor is None or opened.upstream is None else shown(_flat(factor, row)[unit])
+                )
+                rows.append((f"{opened.name}[{unit}]", upstream, through, shown(delta[unit])))
+    header = ("unit", "dL/da", "f'(z)", "delta = dL/dz")
+    return Sheet(f"Backward, row {row + 1}: delta = dL/da * f'(z), dL/da = delta W^T", header, rows)
+
+
+def _largest(comparison: Comparison) -> list[int]:
+    """Places of the largest gradients of a leaf, among those that were probed."""
+    sizes = np.abs(comparison.by_hand.reshape(-1)[comparison.probed])
+    return np.sort(comparison.probed[np.argsort(-sizes, kind="stable")[:ENTRIES]]).tolist()
+
+
+def _entry(comparison: Comparison, place: int) -> str:
+    index = np.unravel_index(place, comparison.by_hand.shape)
+    return f"{comparison.name}[{','.join(map(str, index))}]"
+
+
+def _gradients(comparisons: Sequence[Comparison]) -> Sheet:
+    """The largest gradients of each leaf, three ways."""
+    rows = []
+    for each in comparisons:
+        at_probe = dict(zip(each.probed.tolist(), each.differences, strict=True))
+        for place in _largest(each):
+            both = (values.reshape(-1)[place] for values in (each.by_hand, each.autodiff))
+            rows.append((_entry(each, place), *map(shown, both), shown(at_probe[place])))
+    header = ("weight", "by hand", "jax.grad", "differences")
+    return Sheet(f"Gradients: dL/dW = x^T delta (the {ENTRIES} largest of each array)", header, rows)
+
+
+def _update(subject: Subject, step: StepTaken, comparisons: Sequence[Comparison]) -> Sheet:
+    """What the optimizer made of the same weights."""
+    rows = []
+    for each in comparisons:
+        layer, leaf = each.name.rsplit("/", 1)
+        before, after = (np.asarray(tree[layer][leaf]).reshape(-1) for tree in (step.before, step.after))
+        for place in _largest(each):
+            values = (before[place], after[place] - before[place], after[place])
+            rows.append((_entry(each, place), *map(shown, values)))
+    return Sheet(f"Update by {subject.optimizer!r}", ("weight", "before", "change", "after"), rows)
+
+
+def _agreement(subject: Subject, comparisons: Sequence[Comparison]) -> Sheet:
+    rows = []
+    for each in comparisons:
+        kinks = f", {each.at_kink.sum()} at a kink left out" if each.at_kink.any() else ""
+        rows.append(
+            (
+                each.name,
+                f"{each.by_hand.size:,}",
+                f"{each.ulps_of_autodiff:.3g}",
+                f"{each.ulps_of_differences:.3g} ({len(each.probed):,} probed{kinks})",
+            )
+        )
+    header = ("array", "entries", "jax.grad", f"differences ({differences_dtype(subject)})")
+    return Sheet("Largest distance from the gradient by hand, in ulps of the array's largest", header, rows)
