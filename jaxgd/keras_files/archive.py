@@ -9,10 +9,8 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, BinaryIO
 
-from jaxgd._atomic import write_bytes
 from jaxgd.keras_files import json_text
 from jaxgd.keras_files.errors import KerasFileError
 
@@ -174,16 +172,12 @@ def read_archive(path: str | os.PathLike[str], max_bytes: int) -> dict[str, byte
         return {name: archive.read(name) for name in archive.names}
 
 
-def write_archive(path: str | os.PathLike[str], members: Mapping[str, bytes]) -> None:
-    """Write an archive as Keras does, uncompressed. Equal members give equal bytes.
-
-    Raises:
-      OSError: the folder cannot be written; `path` is then as it was.
-    """
+def pack(members: Mapping[str, bytes]) -> bytes:
+    """The bytes of an archive as Keras writes it, uncompressed. Equal members give equal bytes."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for name, content in members.items():
             info = zipfile.ZipInfo(name, _TIMESTAMP)
             info.external_attr = 0o600 << 16
             archive.writestr(info, content)
-    write_bytes(Path(path), buffer.getvalue())
+    return buffer.getvalue()

@@ -9,10 +9,20 @@ from typing import Any, BinaryIO, cast
 
 import h5py
 import numpy as np
+from h5py import h5o  # pyright: ignore[reportAttributeAccessIssue]
 
 from jaxgd._types import Shape
 from jaxgd.keras_files.errors import KerasFileError, shown
-from jaxgd.keras_files.hdf5_structure import FAILURES, Declared, check_stored, damaged, unpack_once, walk
+from jaxgd.keras_files.hdf5_structure import (
+    FAILURES,
+    MAX_OBJECTS,
+    Declared,
+    check_stored,
+    damaged,
+    unpack_once,
+    walk,
+)
+from jaxgd.keras_files.hdf5_texts import text_lengths
 
 _MAX_TEXT = 4 * 2**20
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -42,6 +52,7 @@ class ArrayFile:
 
     def __init__(self, file: BinaryIO, max_bytes: int) -> None:
         try:
+            self._raw = file
             self._file = h5py.File(file, "r")
             self._declared: dict[str, Declared] = walk(self._file)
             check_stored(self._declared, file.seek(0, 2))
@@ -100,13 +111,8 @@ class ArrayFile:
             found = self._attribute(group, name)
             if found is None:
                 return None
-            shape, dtype = found
-            if shape != () or h5py.check_string_dtype(dtype) is None:
-                raise KerasFileError(
-                    f"{shown(group)}: {name}: expected a text, got dtype {shown(str(dtype))}."
-                )
-            value = self._file[group].attrs[name]
-            return value.decode("utf-8") if isinstance(value, bytes) else str(value)
+            self._check_texts(group, name, found[1], 1 if found[0] == () else None)
+            return _text(self._file[group].attrs[name])
 
     def texts(self, name: str, group: str) -> list[str]:
         """An attribute that is a list of texts; Keras cuts a long one into name0, name1 and so on."""
@@ -115,25 +121,37 @@ class ArrayFile:
             parts = [whole] if whole is not None else list(self._parts(group, name))
             if not parts:
                 raise KerasFileError(f"{shown(group)}: expected an attribute {name!r}.")
-            return [each.decode("utf-8") for part in parts for each in part]
+            return [_text(each) for part in parts for each in part]
 
-    def _parts(self, group: str, name: str) -> Iterator[list[bytes]]:
+    def _parts(self, group: str, name: str) -> Iterator[list[Any]]:
         for index in itertools.count():
             part = self._list(group, f"{name}{index}")
             if part is None:
                 return
             yield part
 
-    def _list(self, group: str, name: str) -> list[bytes] | None:
+    def _list(self, group: str, name: str) -> list[Any] | None:
         found = self._attribute(group, name)
         if found is None:
             return None
         shape, dtype = found
         if shape == (0,):  # the dtype of an empty list says nothing
             return []
-        if len(shape) != 1 or dtype.kind != "S" or shape[0] * dtype.itemsize > _MAX_TEXT:
-            raise KerasFileError(f"{shown(group)}: {name}: expected a list of texts, got dtype {dtype}.")
+        self._check_texts(group, name, dtype, shape[0] if len(shape) == 1 else None)
         return np.asarray(self._file[group].attrs[name]).tolist()
+
+    def _check_texts(self, group: str, name: str, dtype: np.dtype, count: int | None) -> None:
+        """Raises for an attribute that is not `count` texts, or too long ones."""
+        text = h5py.check_string_dtype(dtype)
+        if text is None or count is None or count > MAX_OBJECTS:
+            raise KerasFileError(f"{shown(group)}: {name}: expected text, got {shown(str(dtype))}.")
+        if text.length is None:
+            address = h5o.get_info(self._file[group].id).addr
+            total = sum(text_lengths(self._raw, address, name, count))
+        else:
+            total = count * text.length
+        if total > _MAX_TEXT:
+            raise KerasFileError(f"{shown(group)}: {name}: {total:,} bytes of text, more than {_MAX_TEXT:,}.")
 
     def _attribute(self, group: str, name: str) -> tuple[Shape, np.dtype] | None:
         """Shape and dtype of an attribute, or None if there is none of this name."""
@@ -141,6 +159,10 @@ class ArrayFile:
             return None
         declared = attributes.get_id(name)
         return tuple(declared.shape), declared.dtype
+
+
+def _text(value: Any) -> str:
+    return value.decode("utf-8") if isinstance(value, bytes) else str(value)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ arrays, or promise arrays that it does not hold.
 """
 
 import math
+import struct
 from collections.abc import Mapping
 from typing import NamedTuple, cast
 
@@ -27,7 +28,7 @@ _NUMBERS = ("f2", "f4", "f8", "i4", "i8")
 
 FAILURES = (
     OSError, KeyError, RuntimeError, ValueError, TypeError, OverflowError, MemoryError, AttributeError,
-    IndexError, UnicodeError,
+    IndexError, struct.error,
 )  # fmt: skip
 """What h5py raises on a damaged file."""
 

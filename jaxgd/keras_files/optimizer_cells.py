@@ -108,7 +108,7 @@ def _own_cells(
         return Cell((*root, *keys), tuple(leaf.shape), np.dtype(leaf.dtype))
 
     found = [Cell((*root, "count"))]
-    if form == KERAS_3 and hasattr(template.hyperparameters.get("learning_rate"), "dtype"):
+    if _has_rate(template, form):
         found.append(cell("hyperparameters", "learning_rate"))
     if not built:
         return found
@@ -118,19 +118,23 @@ def _own_cells(
     for slot, each in _slots(rule, known, form):
         if slot is not None and at(template.slots[slot], each.keys) is not None:
             found.append(cell("slots", slot, *each.keys))
-        elif (unused := _unused_cell(rule, slot, each, form)) is not None:
-            found.append(unused)
-    if "u_product" in template.shared and form == KERAS_3:
-        found.append(cell("shared", "u_product"))
-    return found
+        else:
+            found += _unused_cell(rule, slot, each, form)
+    shared = ("u_product",) if "u_product" in template.shared and form == KERAS_3 else ()
+    return found + [cell("shared", name) for name in shared]
 
 
-def _unused_cell(rule: Any, slot: str | None, of: Variable, form: str) -> Cell | None:
+def _has_rate(template: OptimizerState, form: str) -> bool:
+    """Whether the learning rate is a variable: not a schedule, and not in tf.keras 2."""
+    return form == KERAS_3 and hasattr(template.hyperparameters.get("learning_rate"), "dtype")
+
+
+def _unused_cell(rule: Any, slot: str | None, of: Variable, form: str) -> list[Cell]:
     """What stands in the place of a slot that the rule does not have."""
     if slot is None:
-        return Cell((), of.shape, of.dtype, 0.0)
+        return [Cell((), of.shape, of.dtype, 0.0)]
     is_placeholder = rule.class_name == "Adafactor" and form == KERAS_3
-    return Cell((), (), np.dtype(np.int32), 0) if is_placeholder else None
+    return [Cell((), (), np.dtype(np.int32), 0)] if is_placeholder else []
 
 
 def _slots(rule: Any, known: Sequence[Variable], form: str) -> list[tuple[str | None, Variable]]:

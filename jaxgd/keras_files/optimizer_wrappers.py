@@ -49,8 +49,8 @@ def _multi_config(optimizer: MultiOptimizer, state: OptimizerState, prefix: str)
     distinct = list({id(each): each for each in (*routes.values(), default)}.values())
     if len(distinct) < len(routes) + 1:
         raise KerasFileError(
-            "optimizer: one optimizer stands for several keys, and Keras's format makes one of each; join the "
-            "keys in one pattern."
+            "optimizer: one optimizer stands for several keys, and Keras's format makes one of each; join "
+            "the keys in one pattern."
         )
     states = dict(zip(map(id, distinct), state.shared["optimizers"], strict=True))
     written = {

@@ -8,7 +8,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 from jaxgd import optimizers
 from jaxgd._types import Params
-from jaxgd.keras_files import keras2, legacy, safetensors_files
+from jaxgd.keras_files import keras2, legacy
 from jaxgd.keras_files.archive import CONFIG, METADATA, WEIGHTS, Archive
 from jaxgd.keras_files.compiling import read_loss, read_metrics
 from jaxgd.keras_files.errors import KerasFileError, check_mapping, failing_in, shown
@@ -66,6 +66,8 @@ def load(
     """
     with failing_in("the file"), open(path, "rb") as file, ExitStack() as stack:
         if os.fspath(path).endswith(".safetensors"):
+            from jaxgd.keras_files import safetensors_files
+
             given = _given(model, training)
             return given, safetensors_files.read(path, given, max_bytes), None
         if not is_hdf5(file):

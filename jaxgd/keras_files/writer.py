@@ -2,13 +2,15 @@
 
 import datetime
 import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from jaxgd import optimizers
+from jaxgd._atomic import write_bytes
 from jaxgd._types import Params
-from jaxgd.keras_files.archive import CONFIG, METADATA, WEIGHTS, write_archive
+from jaxgd.keras_files.archive import CONFIG, METADATA, WEIGHTS, pack
 from jaxgd.keras_files.compiling import write_loss, write_metrics
 from jaxgd.keras_files.errors import KerasFileError, failing_in
 from jaxgd.keras_files.hdf5 import write_arrays
@@ -25,6 +27,7 @@ KERAS_VERSION = "3.15.1"
 """The Keras whose format is written."""
 
 _NAME = "sequential"
+_ENDINGS = (".keras", ".weights.h5", ".safetensors")
 
 
 def save(
@@ -35,22 +38,23 @@ def save(
     *,
     date_saved: datetime.datetime | None = None,
 ) -> None:
-    """Write a `.keras` file that `keras.models.load_model` opens.
+    """Write a `.keras` file that `keras.models.load_model` opens; or weights alone.
 
     The file appears at once and whole: a crash leaves the old one. Equal arguments give equal bytes.
 
     Args:
-      path: a name that ends in ".keras".
+      path: a name that ends in ".keras"; for weights alone in ".weights.h5", which `Model.load_weights`
+        opens, or in ".safetensors", whose arrays are named "layer/leaf".
       model: from `mlp`, `sequential` or `load`.
       params: its parameters.
       training: loss, optimizer, its state and metrics, so that Keras's `fit` goes on where jaxgd stopped;
-        None writes the network alone.
+        None writes the network alone. In a `.weights.h5` only the state has a place.
       date_saved: stands in the file; now, by default.
 
     Raises:
       KerasFileError: a part of the model or the training that Keras's format has no place for (a function of
         the user's, an optax transformation, options of an activation that Keras has no layer for), parameters
-        that are not the model's, or a name that does not end in ".keras". Nothing is written then.
+        that are not the model's, or a name of another ending. Nothing is written then.
       OSError: the folder cannot be written.
     Keras: `Model.save`. Not in Keras, and kept in the file's metadata, which Keras never reads: the precision
     of products, and an optimizer's `exclude_from_weight_decay` and `constants`. A float64 model trains in
@@ -64,44 +68,51 @@ def save(
     ...     load(path)[0]
     sequential([dense(3, activation='relu'), dense(1)], input_size=2)
     """
-    if not os.fspath(path).endswith(".keras"):
-        raise KerasFileError(f"path: expected a name that ends in '.keras', got {os.fspath(path)!r}.")
     with failing_in("model"):
-        members = _members(model, params, training, date_saved or datetime.datetime.now())
-    write_archive(path, members)
+        content = _content(os.fspath(path), model, params, training, date_saved or datetime.datetime.now())
+    write_bytes(Path(path), content)
 
 
-def _members(
-    model: Sequential, params: Params, training: KerasTraining | None, date_saved: datetime.datetime
-) -> dict[str, bytes]:
+def _content(
+    name: str,
+    model: Sequential,
+    params: Params,
+    training: KerasTraining | None,
+    date_saved: datetime.datetime,
+) -> bytes:
+    """The bytes of the file of this name."""
     shapes = param_shapes(model)
     check_params(shapes, params)
-    config = write_model(model, _NAME)
-    arrays = params_arrays(params, variables(model, shapes))
-    names = group_names(model, _NAME)
-    ours: dict[str, Any] = {"precision": model.precision}
-    if training is not None:
-        compiled, state, of_optimizer, optimizer_name = _training(model, shapes, params, training)
-        config["compile_config"] = compiled
-        arrays |= state
-        names["optimizer/vars"] = optimizer_name
-        ours["optimizer"] = of_optimizer
+    if name.endswith(".safetensors"):
+        if training is not None:
+            raise KerasFileError("training: a .safetensors file has no place for it; leave it out.")
+        from jaxgd.keras_files import safetensors_files
+
+        return safetensors_files.dumps(params)
+    compiled, state, of_optimizer, names = _training(model, shapes, params, training)
+    arrays = params_arrays(params, variables(model, shapes)) | state
+    weights = write_arrays(arrays, group_names(model, _NAME) | names)
+    if name.endswith(".weights.h5"):
+        return weights
+    if not name.endswith(".keras"):
+        raise KerasFileError(
+            f"path: expected a name that ends in one of {', '.join(_ENDINGS)}, got {name!r}."
+        )
     metadata = {
         "keras_version": KERAS_VERSION,
         "date_saved": date_saved.strftime("%Y-%m-%d@%H:%M:%S"),
-        "jaxgd": ours,
+        "jaxgd": {"precision": model.precision, **of_optimizer},
     }
-    return {
-        METADATA: dump_json(metadata),
-        CONFIG: dump_json(config),
-        WEIGHTS: write_arrays(arrays, names),
-    }
+    config = write_model(model, _NAME) | compiled
+    return pack({METADATA: dump_json(metadata), CONFIG: dump_json(config), WEIGHTS: weights})
 
 
 def _training(
-    model: Sequential, shapes: Params, params: Params, training: KerasTraining
-) -> tuple[dict[str, Any], dict[str, np.ndarray], dict[str, Any], str]:
-    """Keras's `compile_config`, the optimizer's arrays, its settings for the metadata, and its name."""
+    model: Sequential, shapes: Params, params: Params, training: KerasTraining | None
+) -> tuple[dict[str, Any], dict[str, np.ndarray], dict[str, Any], dict[str, str]]:
+    """Keras's `compile_config`, the optimizer's arrays, its settings for the metadata, and group names."""
+    if training is None:
+        return {}, {}, {}, {}
     optimizer = optimizers.get(training.optimizer)
     state = training.opt_state
     if state is None:
@@ -116,4 +127,5 @@ def _training(
     if model.dtype == "mixed_float16":
         compiled["auto_scale_loss"] = False
     arrays = state_arrays(cells(model, optimizer, shapes), state)
-    return compiled, arrays, written_ours(optimizer), optimizer.name
+    ours = {"optimizer": written_ours(optimizer)}
+    return {"compile_config": compiled}, arrays, ours, {"optimizer/vars": optimizer.name}

@@ -19,7 +19,7 @@ import numpy as np
 import tensorflow as tf
 
 from jaxgd import keras_files
-from jaxgd.keras_files.archive import CONFIG, read_archive, write_archive
+from jaxgd.keras_files.archive import CONFIG, pack, read_archive
 from jaxgd.keras_files.reader import MAX_BYTES
 from jaxgd.model import Sequential
 from jaxgd.parity.trace.setup import with_dtype
@@ -51,7 +51,7 @@ def write_with_dtype(source: str | os.PathLike[str], target: str | os.PathLike[s
     changed = with_dtype(config, dtype)
     if compiled is not None:
         changed["compile_config"] = compiled
-    write_archive(target, {**members, CONFIG: json.dumps(changed).encode()})
+    Path(target).write_bytes(pack({**members, CONFIG: json.dumps(changed).encode()}))
 
 
 def load(path: str | os.PathLike[str]) -> Any:
