@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from jaxgd.keras_files import load, save
     from jaxgd.model import Sequential, mlp, sequential
     from jaxgd.training import (
+        Checkpoint,
         EarlyStopping,
         FitResult,
         History,
@@ -74,6 +75,7 @@ _HOME = {
     "sequential": "model",
     **dict.fromkeys(
         (
+            "Checkpoint",
             "EarlyStopping",
             "FitResult",
             "History",
@@ -91,6 +93,7 @@ _HOME = {
 }
 
 __all__ = [
+    "Checkpoint",
     "EarlyStopping",
     "FitResult",
     "Graph",

@@ -1,12 +1,13 @@
 """Exit codes, and the one error that a command shows: a message, no traceback."""
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import click
 
-DONE, NO, BAD, INTERRUPTED = 0, 1, 2, 130
-"""Done; the answer is no or the run diverged; bad usage or input; ended by Ctrl-C."""
+DONE, NO, BAD, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
+"""Done; the answer is no or the run diverged; bad usage or input; ended by Ctrl-C; ended by SIGTERM."""
 
 
 class BadInput(click.ClickException):
@@ -29,3 +30,12 @@ def bad_input() -> Iterator[None]:
         raise BadInput(f"{where}{error.strerror or error}") from error
     except (ValueError, TypeError) as error:
         raise BadInput(" ".join(str(error).split())) from error
+
+
+@contextmanager
+def warnings_as_lines() -> Iterator[None]:
+    """Shows what the library warns of as one line each on stderr."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", UserWarning)
+        warnings.showwarning = lambda message, *_, **__: click.echo(f"Note: {message}", err=True)
+        yield

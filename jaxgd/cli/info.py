@@ -41,7 +41,7 @@ def command(subject: str | None, quiet: bool, color: bool, as_json: bool) -> Non
 
 
 def _installation(output: "Output") -> dict[str, Any]:
-    from jaxgd.runs.environment import environment, flags
+    from jaxgd._environment import environment, flags
 
     versions, settings = environment(), flags()
     devices = versions.pop("devices")

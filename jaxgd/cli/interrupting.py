@@ -1,4 +1,4 @@
-"""Ctrl-C during training: the first asks the run to end and be saved, the second ends the process."""
+"""Ctrl-C and SIGTERM during training: the run ends after the chunk under way, and is saved."""
 
 import signal
 import threading
@@ -8,31 +8,38 @@ from types import FrameType
 
 
 class Interrupt:
-    """Whether Ctrl-C was pressed."""
+    """Which signal asked the run to end, if any did."""
 
     def __init__(self) -> None:
-        self.asked = False
+        self.signal: int | None = None
 
     def __bool__(self) -> bool:
-        return self.asked
+        return self.signal is not None
+
+    @property
+    def terminated(self) -> bool:
+        """Whether the machine wants the process gone, and not the user the run ended."""
+        return self.signal == signal.SIGTERM
 
     def handle(self, signum: int, frame: FrameType | None) -> None:
-        """The handler of SIGINT. Raises KeyboardInterrupt the second time."""
-        if self.asked:
+        """The handler of both. Raises KeyboardInterrupt at the second Ctrl-C."""
+        if self.signal == signum == signal.SIGINT:
             raise KeyboardInterrupt
-        self.asked = True
+        self.signal = signum
 
 
 @contextmanager
 def catching_interrupt() -> Iterator[Interrupt]:
-    """Inside the block Ctrl-C only sets the flag that is given; a process that ignored it still does."""
+    """Inside the block both only set the flag that is given; a process that ignored one still does."""
     interrupt = Interrupt()
     in_main_thread = threading.current_thread() is threading.main_thread()
-    if not in_main_thread or signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        yield interrupt
-        return
-    before = signal.signal(signal.SIGINT, interrupt.handle)
+    both = (signal.SIGINT, signal.SIGTERM) if in_main_thread else ()
+    before = {each: signal.getsignal(each) for each in both}
+    heeded = {each: old for each, old in before.items() if old is not signal.SIG_IGN}
+    for each in heeded:
+        signal.signal(each, interrupt.handle)
     try:
         yield interrupt
     finally:
-        signal.signal(signal.SIGINT, before)
+        for each, old in heeded.items():
+            signal.signal(each, old)

@@ -102,7 +102,7 @@ def _of_model(opened: "BareModel", table: Any) -> dict[str, np.ndarray]:
 def _write(columns: dict[str, np.ndarray], out: str) -> None:
     import polars as pl
 
-    from jaxgd.runs.atomic import write_bytes
+    from jaxgd._atomic import write_bytes
 
     frame = pl.DataFrame({name: pl.Series(name, values.tolist()) for name, values in columns.items()})
     stream = io.BytesIO()

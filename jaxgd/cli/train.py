@@ -2,12 +2,14 @@
 
 import shlex
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from jaxgd.cli.errors import DONE, INTERRUPTED, NO, bad_input
+from jaxgd._checks import check_real
+from jaxgd.cli.errors import DONE, INTERRUPTED, NO, TERMINATED, BadInput, bad_input, warnings_as_lines
 from jaxgd.cli.options import output_options, whole_numbers
 from jaxgd.runs.settings import DTYPES, MISSING, TASKS, Settings
 
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from jaxgd.runs import Outcome, Plan
 
 _DEFAULTS = Settings()
+_COMMANDLINE = click.core.ParameterSource.COMMANDLINE
+_WITH_RESUME = {"resume", "epochs", "checkpoint_every", "no_report", "quiet", "color", "as_json"}
 
 
 @click.command("train", short_help="Train a model on a table and write a run folder.")
@@ -93,46 +97,123 @@ _DEFAULTS = Settings()
     help="Of split, parameters, order and dropout.",
 )
 @click.option("--dtype", default=_DEFAULTS.dtype, show_default=True, help=f"{', '.join(DTYPES)}.")
+@click.option(
+    "--on-divergence",
+    default=_DEFAULTS.on_divergence,
+    show_default=True,
+    metavar="WAY",
+    help="stop; or restore: back to the best epoch, and on with half the learning rate.",
+)
+@click.option(
+    "--max-halvings",
+    type=int,
+    default=_DEFAULTS.max_halvings,
+    show_default=True,
+    metavar="TIMES",
+    help="How often restore may halve it.",
+)
 @click.option("--out", metavar="FOLDER", help="The run folder.  [default: runs/DATA-N]")
+@click.option(
+    "--checkpoint-every",
+    type=float,
+    default=30.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How often the run is saved while it goes on.",
+)
+@click.option(
+    "--resume",
+    metavar="FOLDER",
+    help="Go on with the run in FOLDER, whatever ended it; only --epochs may be another number.",
+)
 @click.option("--no-report", is_flag=True, help="Write neither curves.png nor report.html.")
 @output_options
-def command(out: str | None, no_report: bool, quiet: bool, color: bool, as_json: bool, **options: Any) -> int:
+def command(
+    out: str | None,
+    resume: str | None,
+    checkpoint_every: float,
+    no_report: bool,
+    quiet: bool,
+    color: bool,
+    as_json: bool,
+    **options: Any,
+) -> int:
     """Train a model on DATA and write a run folder.
 
     DATA is a CSV, TSV, Parquet, NPZ or NPY file, or an embedded set: digits, breast-cancer, wine, iris,
     diabetes. Numbers are standardised and text becomes categories inside the run, which later takes raw
     rows. A regression's output is scaled to the target's own units inside the model.
 
+    A run that was killed, interrupted or terminated goes on with --resume, and ends with the same numbers,
+    bit for bit, as if nothing had happened.
+
     \b
     Examples:
       jaxgd train
       jaxgd train houses.csv --target price --epochs 200 --patience 20
+      jaxgd train --resume runs/houses-1
     """
     from jaxgd.cli.console import Output
 
     output = Output(quiet, color)
     with bad_input():
-        settings = Settings(**options)
-        settings.check()
-    return _train(settings, out, not no_report, output, as_json)
+        check_real("checkpoint_every", checkpoint_every, 0.0)
+        job = _begin(options, out) if resume is None else _resume(Path(resume), out, options["epochs"])
+    return _train(job, checkpoint_every, not no_report, output, as_json)
 
 
-def _train(settings: Settings, out: str | None, with_report: bool, output: "Output", as_json: bool) -> int:
+class _Job(NamedTuple):
+    """What to run and where: `folder` is None for a new one."""
+
+    settings: Settings
+    out: str | None
+    folder: Path | None = None
+    table: Any = None
+    command: str = ""
+
+
+def _begin(options: dict[str, Any], out: str | None) -> _Job:
+    settings = Settings(**options)
+    settings.check()
+    return _Job(settings, out, command=_command_line())
+
+
+def _resume(folder: Path, out: str | None, epochs: int) -> _Job:
+    from jaxgd.runs import read_started
+
+    context = click.get_current_context()
+    given = [name for name in context.params if context.get_parameter_source(name) is _COMMANDLINE]
+    refused = sorted(set(given) - _WITH_RESUME)
+    if refused:
+        raise ValueError(f"--resume: the run's own settings are used, {refused[0]} cannot be given with it.")
+    started = read_started(folder)
+    settings = replace(started.settings, epochs=epochs) if "epochs" in given else started.settings
+    settings.check()
+    return _Job(settings, out, folder, started.table(), started.command)
+
+
+def _train(job: _Job, every: float, with_report: bool, output: "Output", as_json: bool) -> int:
     from jaxgd import reports, runs
     from jaxgd.cli.interrupting import catching_interrupt
     from jaxgd.cli.showing import show_plan, show_results
     from jaxgd.runs.training import precision_of
 
+    settings = job.settings
     with precision_of(settings.dtype), ExitStack() as stack:
         with bad_input():
-            plan = runs.make_plan(settings)
+            plan = runs.make_plan(settings, job.table)
             runs.check_savable(plan)
-            folder = stack.enter_context(runs.claim_folder(out, settings.data))
+            folder = job.folder or stack.enter_context(runs.claim_folder(job.out, settings.data))
+            if job.folder is None:
+                runs.write_started(folder, plan, job.command)
         show_plan(output, plan)
         with catching_interrupt() as interrupt:
-            outcome = _execute(plan, output, interrupt)
+            outcome = _execute(plan, folder, every, output, interrupt)
+            if interrupt.terminated and outcome.result.interrupted:
+                click.echo(f"Terminated; go on with: jaxgd train --resume {folder}", err=True)
+                return TERMINATED
             with bad_input():
-                config = runs.write_run(folder, outcome, _command_line())
+                config = runs.write_run(folder, outcome, job.command)
                 if with_report:
                     reports.write_report(folder)
     show_results(output, folder, config, with_report)
@@ -144,12 +225,25 @@ def _train(settings: Settings, out: str | None, with_report: bool, output: "Outp
     return INTERRUPTED if interrupt else DONE
 
 
-def _execute(plan: "Plan", output: "Output", interrupt: Any) -> "Outcome":
+def _execute(plan: "Plan", folder: Path, every: float, output: "Output", interrupt: Any) -> "Outcome":
+    """Training, with what the library warns of shown as a line each, and what it refuses as a message."""
+    from jaxgd.checkpoints import CheckpointError
     from jaxgd.cli.display import make_display, stopping_when
     from jaxgd.runs import execute
+    from jaxgd.runs.folder import CHECKPOINT
+    from jaxgd.training import Checkpoint
 
-    with make_display(output.console) as display:
-        return execute(plan, stopping_when(display, lambda: bool(interrupt)))
+    checkpoint = Checkpoint(folder / CHECKPOINT, every=every)
+    with make_display(output.console) as display, warnings_as_lines():
+        try:
+            return execute(plan, stopping_when(display, lambda: bool(interrupt)), checkpoint)
+        except CheckpointError as error:
+            raise BadInput(str(error)) from error
+        except OSError as error:
+            raise BadInput(
+                f"{error.filename or folder}: {error.strerror or error}. The last whole checkpoint is "
+                f"untouched; go on with: jaxgd train --resume {folder}"
+            ) from error
 
 
 def _command_line() -> str:
@@ -159,5 +253,5 @@ def _command_line() -> str:
 def _summary(folder: Path, config: dict[str, Any]) -> dict[str, Any]:
     names = ("epochs", "steps", "loss", "val_loss", "metrics", "seconds", "steps_per_second", "compilations")
     kept = {name: config["results"][name] for name in names}
-    extra = ("metrics_of", "kept_epoch", "stopped_early", "interrupted", "divergence")
+    extra = ("metrics_of", "kept_epoch", "stopped_early", "interrupted", "divergence", "restored")
     return {"run": str(folder), **kept, **{name: config["results"][name] for name in extra}}

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
+from jaxgd._atomic import write_bytes, write_text
 from jaxgd.reports.curves import curves_png
 from jaxgd.reports.page import report_page
 from jaxgd.runs import folder as names
-from jaxgd.runs.atomic import write_bytes, write_text
 from jaxgd.runs.history_file import read_history
 from jaxgd.runs.reading import read_config
 

@@ -4,48 +4,48 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from jaxgd.runs.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
     from jaxgd.runs.folder import claim_folder
     from jaxgd.runs.plan import Plan, make_plan
     from jaxgd.runs.reading import Run, RunError, is_run, open_run
     from jaxgd.runs.settings import Settings
+    from jaxgd.runs.started import Started, read_started, write_started
     from jaxgd.runs.training import Outcome, execute
     from jaxgd.runs.writing import check_savable, write_run
 
 _HOME = {
-    "CheckpointError": "checkpoint",
     "Outcome": "training",
     "Plan": "plan",
     "Run": "reading",
     "RunError": "reading",
     "Settings": "settings",
+    "Started": "started",
     "check_savable": "writing",
     "claim_folder": "folder",
     "execute": "training",
     "is_run": "reading",
-    "load_checkpoint": "checkpoint",
     "make_plan": "plan",
     "open_run": "reading",
-    "save_checkpoint": "checkpoint",
+    "read_started": "started",
     "write_run": "writing",
+    "write_started": "started",
 }
 
 __all__ = [
-    "CheckpointError",
     "Outcome",
     "Plan",
     "Run",
     "RunError",
     "Settings",
+    "Started",
     "check_savable",
     "claim_folder",
     "execute",
     "is_run",
-    "load_checkpoint",
     "make_plan",
     "open_run",
-    "save_checkpoint",
+    "read_started",
     "write_run",
+    "write_started",
 ]
 
 

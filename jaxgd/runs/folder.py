@@ -1,18 +1,19 @@
 """Where a run is written: a folder of its own, taken before training starts."""
 
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 CONFIG, MODEL, CHECKPOINT, HISTORY = "config.json", "model.keras", "checkpoint", "history.csv"
-CURVES, REPORT = "curves.png", "report.html"
+CURVES, REPORT, STARTED = "curves.png", "report.html", "started.json"
 _ATTEMPTS = 10_000
 
 
 @contextmanager
 def claim_folder(out: str | None, data: str, base: str = "runs") -> Iterator[Path]:
-    """A folder for one run, made now; if the block fails before it wrote anything, it is gone again.
+    """A folder for one run, made now; if the block fails before anything was saved, it is gone again.
 
     Args:
       out: the folder, or None for the next free `base/<data>-<n>`.
@@ -35,9 +36,12 @@ def claim_folder(out: str | None, data: str, base: str = "runs") -> Iterator[Pat
 def _given(folder: Path, made: list[Path]) -> Path:
     if folder.exists() and not folder.is_dir():
         raise FileExistsError(f"{folder}: is a file, expected a folder.")
-    for name in (CONFIG, MODEL, CHECKPOINT, HISTORY, CURVES, REPORT):
+    for name in (CONFIG, MODEL, CHECKPOINT, HISTORY, CURVES, REPORT, STARTED):
         if (folder / name).exists():
-            raise FileExistsError(f"{folder}: holds a run already ({name}); choose another folder.")
+            raise FileExistsError(
+                f"{folder}: holds a run already ({name}); choose another folder, or go on with "
+                f"jaxgd train --resume {folder}."
+            )
     _make(folder, made)
     _check_writable(folder)
     return folder
@@ -82,5 +86,13 @@ def _check_writable(folder: Path) -> None:
 
 def _remove_empty(made: list[Path]) -> None:
     for folder in reversed(made):
-        if folder.is_dir() and not any(folder.iterdir()):
+        if folder.is_dir() and _holds_nothing(folder):
+            (folder / STARTED).unlink(missing_ok=True)
+            shutil.rmtree(folder / CHECKPOINT, ignore_errors=True)
             folder.rmdir()
+
+
+def _holds_nothing(folder: Path) -> bool:
+    """Whether no step of a run is kept there."""
+    kept = [path.name for path in folder.iterdir() if path.name not in (STARTED, CHECKPOINT)]
+    return not kept and not list((folder / CHECKPOINT).glob("*.npz"))

@@ -7,17 +7,25 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxgd.runs.atomic import write_text
+from jaxgd._atomic import write_text
 
 
-def write_history(path: Path, columns: Mapping[str, np.ndarray]) -> None:
-    """Write `epoch`, counted from 1, and every scalar column of a history."""
+def write_history(path: Path, columns: Mapping[str, np.ndarray], epochs: np.ndarray | None = None) -> None:
+    """Write `epoch` and every scalar column of a history.
+
+    Args:
+      path: of the file.
+      columns: {name: [rows]}.
+      epochs: int[rows], the epoch of each row; None counts from 1.
+    """
     scalars = {name: values for name, values in columns.items() if np.ndim(values) == 1}
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(["epoch", *scalars])
-    for epoch, row in enumerate(zip(*scalars.values(), strict=True), start=1):
-        writer.writerow([epoch, *(str(value) for value in row)])
+    rows = list(zip(*scalars.values(), strict=True))
+    numbers = range(1, len(rows) + 1) if epochs is None else epochs
+    for epoch, row in zip(numbers, rows, strict=False):  # there are epochs without a column of numbers
+        writer.writerow([int(epoch), *(str(value) for value in row)])
     write_text(path, stream.getvalue())
 
 

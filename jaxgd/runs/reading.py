@@ -110,7 +110,7 @@ def open_run(path: str | Path) -> Run:
         return Run(
             folder=folder,
             config=config,
-            settings=Settings.from_dict(config["settings"]),
+            settings=Settings.from_dict(with_new_settings(config["settings"])),
             encoding=data.Encoding.from_json(json.dumps(config["encoding"])),
             loss=losses.get(str(config["inferred"]["loss"])),
             metrics=tuple(str(name) for name in config["inferred"]["metrics"]),
@@ -130,9 +130,14 @@ def read_config(folder: Path) -> dict[str, Any]:
         raise RunError(f"{path}: cannot be read ({error}).") from error
     if not isinstance(config, dict) or set(config) != set(_FIELDS):
         raise RunError(f"{path}: expected the fields {', '.join(_FIELDS)}.")
-    if config["version"] != VERSION:
-        raise RunError(f"{path}: version {config['version']!r}, expected {VERSION}.")
+    if config["version"] not in range(1, VERSION + 1):
+        raise RunError(f"{path}: version {config['version']!r}, expected at most {VERSION}.")
     tables = [name for name in _FIELDS[2:] if not isinstance(config[name], dict)]
     if tables:
         raise RunError(f"{path}: {tables[0]}: expected a table.")
     return config
+
+
+def with_new_settings(settings: Any) -> dict[str, Any]:
+    """Settings as version 1 wrote them, with those that came later at their old meaning."""
+    return {"on_divergence": "stop", "max_halvings": 3, **settings}

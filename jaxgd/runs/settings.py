@@ -9,6 +9,7 @@ from jaxgd._checks import check_integer, check_real, unknown_name, wrong
 DTYPES = ("float32", "float64", "mixed_bfloat16", "mixed_float16")
 TASKS = ("regression", "binary", "multiclass")
 MISSING = ("error", "mean", "drop")
+ON_DIVERGENCE = ("stop", "restore")
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Settings:
         is kept; None runs all epochs.
       seed: of the split, the parameters, the order of rows and dropout.
       dtype: the model's.
+      on_divergence, max_halvings: as in `jaxgd.fit`.
 
     >>> Settings(epochs=3) == Settings.from_dict(Settings(epochs=3).to_dict())
     True
@@ -59,6 +61,8 @@ class Settings:
     patience: int | None = None
     seed: int = 0
     dtype: str = "float32"
+    on_divergence: str = "stop"
+    max_halvings: int = 3
 
     def check(self) -> None:
         """Raises TypeError or ValueError for a number out of range or an unknown word.
@@ -76,10 +80,16 @@ class Settings:
                 check_real(name, getattr(self, name), 0.0)
         check_integer("epochs", self.epochs, 0)
         check_integer("batch_size", self.batch_size, 1)
+        check_integer("max_halvings", self.max_halvings, 1)
         self._check_split()
 
     def _check_words(self) -> None:
-        for name, known in (("task", TASKS), ("missing", MISSING), ("dtype", DTYPES)):
+        for name, known in (
+            ("task", TASKS),
+            ("missing", MISSING),
+            ("dtype", DTYPES),
+            ("on_divergence", ON_DIVERGENCE),
+        ):
             value = getattr(self, name)
             if value not in known and not (name == "task" and value is None):
                 raise unknown_name(name, value, known)

@@ -12,7 +12,7 @@ from jaxgd._types import Params
 from jaxgd.losses import Loss
 from jaxgd.model import Sequential
 from jaxgd.runs.plan import Plan
-from jaxgd.training import EarlyStopping, FitResult, evaluate, fit
+from jaxgd.training import Checkpoint, EarlyStopping, FitResult, evaluate, fit
 from jaxgd.training.progress import ProgressFn
 
 
@@ -43,16 +43,16 @@ class Outcome:
 
     def last(self, column: str) -> float | None:
         """A column of the history at the kept epoch, or None if there is none."""
-        values = self.result.history.columns.get(column)
-        return None if values is None or not self.kept_epoch else float(values[self.kept_epoch - 1])
+        return self.result.history.at(self.kept_epoch).get(column)
 
 
-def execute(plan: Plan, progress: ProgressFn | None = None) -> Outcome:
+def execute(plan: Plan, progress: ProgressFn | None = None, checkpoint: Checkpoint | None = None) -> Outcome:
     """Train, and evaluate the rows that were held out.
 
     Args:
       plan: from `make_plan`.
       progress: as in `jaxgd.fit`; returning False ends the training, and what was reached is the outcome.
+      checkpoint: as in `jaxgd.fit`.
 
     Raises:
       TypeError, ValueError: the loss refuses the targets; nothing has run then.
@@ -78,6 +78,9 @@ def execute(plan: Plan, progress: ProgressFn | None = None) -> Outcome:
         seed=settings.seed,
         params=plan.params,
         early_stopping=stopping,
+        checkpoint=checkpoint,
+        on_divergence=settings.on_divergence,
+        max_halvings=settings.max_halvings,
         progress=progress,
     )
     rows = (x, y) if held_out is None else held_out

@@ -1,5 +1,6 @@
 """The run folder: what is written into it. `config.json` comes last, for it makes a folder a run."""
 
+import datetime
 import json
 import math
 import os
@@ -8,16 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from jaxgd import keras_files
+from jaxgd._atomic import write_text
+from jaxgd._environment import environment, flags
 from jaxgd.keras_files import KerasTraining
 from jaxgd.runs import folder as names
-from jaxgd.runs.atomic import write_text
-from jaxgd.runs.checkpoint import save_checkpoint
-from jaxgd.runs.environment import environment
 from jaxgd.runs.history_file import write_history
 from jaxgd.runs.plan import Plan
 from jaxgd.runs.training import Outcome
+from jaxgd.training import Divergence
 
-VERSION = 1
+VERSION = 2
 
 
 def check_savable(plan: Plan) -> None:
@@ -28,10 +29,10 @@ def check_savable(plan: Plan) -> None:
 
 
 def write_run(folder: Path, outcome: Outcome, command: str) -> dict[str, Any]:
-    """Write model, checkpoint, history and configuration.
+    """Write model, history and configuration; the checkpoints are there already.
 
     Args:
-      folder: exists, without a run in it.
+      folder: exists; a run in it is the same run, with fewer epochs.
       outcome: of the plan.
       command: that makes the run again.
 
@@ -41,12 +42,17 @@ def write_run(folder: Path, outcome: Outcome, command: str) -> dict[str, Any]:
     """
     plan, result = outcome.plan, outcome.result
     training = KerasTraining(plan.loss, plan.optimizer, result.state.opt_state, plan.metrics)
-    keras_files.save(folder / names.MODEL, plan.model, result.params, training)
-    save_checkpoint(folder / names.CHECKPOINT, result.state)
-    write_history(folder / names.HISTORY, result.history)
+    keras_files.save(folder / names.MODEL, plan.model, result.params, training, date_saved=_date())
+    write_history(folder / names.HISTORY, result.history, result.history.numbers)
     config = describe(outcome, command)
     write_text(folder / names.CONFIG, json.dumps(config, indent=2, allow_nan=False) + "\n")
     return config
+
+
+def _date() -> datetime.datetime | None:
+    """The date that stands in the model file: now, or SOURCE_DATE_EPOCH for files that are equal."""
+    given = os.environ.get("SOURCE_DATE_EPOCH", "")
+    return datetime.datetime.fromtimestamp(int(given), datetime.UTC) if given.isdecimal() else None
 
 
 def describe(outcome: Outcome, command: str) -> dict[str, Any]:
@@ -57,9 +63,14 @@ def describe(outcome: Outcome, command: str) -> dict[str, Any]:
         "command": command,
         "settings": plan.settings.to_dict(),
         "inferred": inferred(plan),
-        "data": _data(plan),
+        "data": data_facts(plan),
         "encoding": json.loads(plan.prepared.encoding.to_json()),
-        "environment": {**environment(), "dtype": plan.model.dtype, "precision": plan.model.precision},
+        "environment": {
+            **environment(),
+            "flags": flags(),
+            "dtype": plan.model.dtype,
+            "precision": plan.model.precision,
+        },
         "results": results(outcome),
     }
 
@@ -91,7 +102,7 @@ def inferred(plan: Plan) -> dict[str, Any]:
 
 def results(outcome: Outcome) -> dict[str, Any]:
     """How the run ended, in numbers; what is not finite is null, as JSON has no word for it."""
-    result = outcome.result
+    plan, result = outcome.plan, outcome.result
     values = {name: finite(value) for name, value in outcome.metrics.items()}
     is_held_out = outcome.metrics_of == "held-out"
     loss = outcome.last("loss")
@@ -101,7 +112,8 @@ def results(outcome: Outcome) -> dict[str, Any]:
         "steps": int(result.state.step),
         "stopped_early": result.stopped_early,
         "interrupted": result.interrupted,
-        "divergence": None if result.divergence is None else _divergence(outcome),
+        "divergence": None if result.divergence is None else _divergence(plan, result.divergence),
+        "restored": [_divergence(plan, each) for each in result.restored],
         "loss": None if loss is None else finite(loss),
         "val_loss": values["loss"] if is_held_out else None,
         "metrics_of": outcome.metrics_of,
@@ -118,21 +130,14 @@ def finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _divergence(outcome: Outcome) -> dict[str, Any]:
-    found = outcome.result.divergence
-    if found is None:
-        return {}
-    rows = [int(outcome.plan.prepared.rows[outcome.plan.training_rows[row]]) for row in found.rows]
-    return {
-        "epoch": found.epoch,
-        "step": found.step,
-        "layer": found.layer,
-        "quantity": found.quantity,
-        "rows": rows,
-    }
+def _divergence(plan: Plan, found: Divergence) -> dict[str, Any]:
+    """With the rows' places in the data."""
+    rows = [int(plan.prepared.rows[plan.training_rows[row]]) for row in found.rows]
+    return {**found.to_dict(), "rows": rows}
 
 
-def _data(plan: Plan) -> dict[str, Any]:
+def data_facts(plan: Plan) -> dict[str, Any]:
+    """Which data a run is of."""
     given = plan.settings.data
     is_file = plan.table.format not in ("embedded", "memory")
     return {

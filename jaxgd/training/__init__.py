@@ -1,6 +1,7 @@
 """Training: the step, the loop, and Keras's `fit`, `evaluate` and `predict` as compiled programs."""
 
 from jaxgd.training.batching import make_schedule
+from jaxgd.training.checkpointing import Checkpoint
 from jaxgd.training.divergence import Divergence
 from jaxgd.training.early_stopping import EarlyStopping
 from jaxgd.training.evaluation import evaluate, predict
@@ -15,6 +16,7 @@ from jaxgd.training.step import Step, make_step
 
 __all__ = [
     "Aux",
+    "Checkpoint",
     "Divergence",
     "EarlyStopping",
     "FitResult",

@@ -1,17 +1,31 @@
-"""Where a run left the finite numbers: which step, and which layer went first."""
+"""Where a run left the finite numbers: which step, what went first, and what usually helps."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxgd import random
-from jaxgd._types import Array, Params
+from jaxgd import backprop, random
+from jaxgd._statistics import merge, partition
+from jaxgd._types import Array, PyTree
+from jaxgd.model import Sequential
+from jaxgd.optimizers._scaling import slots_of
 from jaxgd.training.objective import Objective
+from jaxgd.training.run import all_finite
 from jaxgd.training.state import TrainState
+
+_SHOWN = 3
+_ADVICE = {
+    "input": "Drop or mend these rows: their features are not finite.",
+    "parameters": "The run began with parameters that are not finite.",
+    "value": "Drop or mend these rows: a target or a weight is not finite.",
+    "slot": "Gradients are too large for the optimizer's slots: clip them (global_clipnorm=1.0).",
+}
+_FLOAT16 = "float16 ends at 65504: use optimizers.loss_scale, or the dtype mixed_bfloat16."
+_USUAL = "A smaller learning rate, clipping (global_clipnorm=1.0) or standardised inputs usually help."
 
 
 @dataclass(frozen=True)
@@ -22,9 +36,12 @@ class Divergence:
       epoch, step: counted from 1; `step` within the epoch.
       layer: the first layer with a value that is not finite, "loss" if every layer's output was finite, or
         "x" if the batch itself was not.
-      quantity: what of it: "parameters", "output", "input", "value", or "update" if the loss was finite
-        but not the parameters after the step.
+      quantity: what of it went first: "input", "parameters", "pre_activation", "output", "value" (of the
+        loss), "gradient", "slot" (of the optimizer) or "update" (the parameters after the step).
       rows: int[...], the rows of the batch.
+      largest: {what: largest absolute value just before}, of the batch, the parameters, the outputs and the
+        slots.
+      advice: what usually helps.
     """
 
     epoch: int
@@ -32,43 +49,135 @@ class Divergence:
     layer: str
     quantity: str
     rows: np.ndarray
+    largest: Mapping[str, float] = field(default_factory=dict)
+    advice: str = _USUAL
 
     def __str__(self) -> str:
+        most = sorted(self.largest.items(), key=lambda item: -item[1])[:_SHOWN]
+        before = f" Largest before: {', '.join(f'{n} {v:.3g}' for n, v in most)}." if most else ""
         return (
             f"the run was not finite at epoch {self.epoch}, step {self.step}: {self.layer} went first "
-            f"({self.quantity}). A smaller learning rate, clipping (global_clipnorm=1.0) or standardised "
-            "inputs usually help."
+            f"({self.quantity}).{before} {self.advice}"
         )
 
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON takes it."""
+        return {**asdict(self), "rows": [int(row) for row in self.rows], "largest": dict(self.largest)}
 
-def find(
-    objective: Objective, state: TrainState, batch: Mapping[str, Array], following: Params
-) -> tuple[str, str]:
-    """Run the step's forward pass layer by layer: the first place that is not finite, and what it is.
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Divergence":
+        """What `to_dict` gave."""
+        return cls(**{**values, "rows": np.asarray(values["rows"], np.int64)})
+
+
+def explain(
+    objective: Objective,
+    rule: Any,
+    before: TrainState,
+    after: TrainState,
+    batch: Mapping[str, Array],
+    where: tuple[int, int],
+    rows: np.ndarray,
+) -> Divergence:
+    """Run a step again, laid open: the first thing in it that is not finite.
 
     Args:
-      objective: the training objective.
-      state: before the step.
+      objective, rule: of the training.
+      before, after: the states around the step.
       batch: the step's batch.
-      following: the parameters after the step.
+      where: epoch and step, counted from 1.
+      rows: of the batch.
     """
+    key = None if before.key is None else random.at_step(before.key, before.step)
+    layers = _trace(objective, before, batch, key) if _finite(batch["x"]) else ()
+    layer, quantity = next(_found(objective, rule, before, after, batch, key, layers))
+    largest = dict(_largest(before, batch, layers))
+    return Divergence(*where, layer, quantity, rows, largest, _advice(objective, quantity, batch))
+
+
+def _trace(
+    objective: Objective, state: TrainState, batch: Mapping[str, Array], key: Any
+) -> tuple[backprop.LayerTrace, ...]:
+    """The step laid open, first layer to last; nothing for a graph, whose layers are not a stack."""
     model = objective.model
-    y = jnp.asarray(batch["x"]).astype(model.policy.compute)
-    if not _finite(y):
-        return "x", "input"
-    key = None if state.key is None else random.at_step(state.key, state.step)
-    for name, layer, context in model.steps(training=True, key=key, row_mask=batch.get("row_mask")):
-        leaves = state.params.get(name, {})
-        if not _finite(leaves):
-            return name, "parameters"
-        y = layer.forward(leaves, y, context).y
-        if not _finite(y):
-            return name, "output"
-    loss, _ = objective(state.params, batch, key)
+    if not isinstance(model, Sequential):
+        return ()
+    masks = {name: batch.get(name) for name in ("sample_weight", "row_mask")}
+    return backprop.trace(
+        model, state.params, batch["x"], batch["y"], objective.loss, training=True, key=key, **masks
+    ).layers
+
+
+def _found(
+    objective: Objective,
+    rule: Any,
+    before: TrainState,
+    after: TrainState,
+    batch: Mapping[str, Array],
+    key: Any,
+    layers: tuple[backprop.LayerTrace, ...],
+) -> Iterator[tuple[str, str]]:
+    """What is not finite, in the order in which a step computes it."""
+    if not _finite(batch["x"]):
+        yield "x", "input"
+    names = list(objective.model.names)
+    yield from ((name, "parameters") for name in names if not _finite(before.params.get(name, {})))
+    for layer in layers:
+        values = {"pre_activation": layer.z, "output": layer.a}
+        yield from ((layer.name, what) for what, value in values.items() if not _finite(value))
+    loss, _ = objective(before.params, batch, key)
     if not _finite(loss):
-        return "loss", "value"
-    return next((name for name in model.names if not _finite(following.get(name, {}))), "loss"), "update"
+        yield "loss", "value"
+    gradients = _gradients(objective, rule, before, batch, key)
+    yield from ((name, "gradient") for name in reversed(names) if not _finite(gradients.get(name, {})))
+    for path, leaf in jax.tree_util.tree_leaves_with_path(slots_of(after.opt_state)):
+        if not _finite(leaf):
+            yield _layer_of(path, names), "slot"
+    yield from ((name, "update") for name in names if not _finite(after.params.get(name, {})))
+    yield "loss", "update"
+
+
+def _gradients(
+    objective: Objective, rule: Any, state: TrainState, batch: Mapping[str, Array], key: Any
+) -> Mapping[str, Any]:
+    """Of the loss as the step scales it: this is what overflows in float16."""
+    moving, fixed = partition(state.params, objective.model.trainable(state.params))
+
+    def scaled_loss(moving: PyTree) -> Array:
+        return rule.scale_loss(objective(merge(moving, fixed), batch, key)[0], state.opt_state)
+
+    return jax.grad(scaled_loss)(moving)
+
+
+def _layer_of(path: Any, names: list[str]) -> str:
+    keys = [getattr(each, "key", None) for each in path]
+    return next((name for name in names if name in keys), "optimizer")
+
+
+def _largest(
+    state: TrainState, batch: Mapping[str, Array], layers: tuple[backprop.LayerTrace, ...]
+) -> Iterator[tuple[str, float]]:
+    trees: dict[str, PyTree] = {"x": batch["x"]}
+    for name, leaves in state.params.items():
+        trees |= {f"{name}/{leaf}": value for leaf, value in leaves.items()}
+    trees |= {f"output of {layer.name}": layer.a for layer in layers}
+    trees["slots"] = slots_of(state.opt_state)
+    for name, tree in trees.items():
+        values = [np.abs(np.asarray(leaf, np.float64)).ravel() for leaf in jax.tree.leaves(tree)]
+        finite = [value[np.isfinite(value)] for value in values]
+        largest = max((float(value.max()) for value in finite if value.size), default=None)
+        if largest is not None:
+            yield name, largest
+
+
+def _advice(objective: Objective, quantity: str, batch: Mapping[str, Array]) -> str:
+    if quantity == "value" and _finite([batch["y"], batch.get("sample_weight")]):
+        return _USUAL
+    is_narrow = objective.model.policy.compute == jnp.float16
+    if is_narrow and quantity in ("pre_activation", "output", "gradient", "update", "slot"):
+        return _FLOAT16
+    return _ADVICE.get(quantity, _USUAL)
 
 
 def _finite(tree: Any) -> bool:
-    return all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves(tree))
+    return bool(all_finite(tree))

@@ -1,7 +1,8 @@
 """The host's side of a run: it calls the compiled program chunk by chunk and collects what comes back."""
 
 import time
-from dataclasses import replace
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax.numpy as jnp
@@ -10,18 +11,37 @@ import numpy as np
 from jaxgd._programs import Compiled, compiled
 from jaxgd._statistics import merge, partition
 from jaxgd._types import Array, PyTree
+from jaxgd.optimizers._scaling import scale_learning_rate
 from jaxgd.training import divergence
 from jaxgd.training.batching import batches, steps_per_epoch
+from jaxgd.training.checkpointing import Position, Saver
 from jaxgd.training.divergence import Divergence
 from jaxgd.training.early_stopping import EarlyStopping
 from jaxgd.training.evaluation import fetch, model_scalars
 from jaxgd.training.history import History
+from jaxgd.training.leaving import leaving_on_sigterm
 from jaxgd.training.objective import Objective
 from jaxgd.training.pace import FOREVER, Pace
 from jaxgd.training.progress import ProgressFn
+from jaxgd.training.restoring import Anchor
 from jaxgd.training.result import FitResult
 from jaxgd.training.run import Limits, RunSpec, RunState, run_chunk, zero_sums
 from jaxgd.training.state import TrainState, copy
+
+
+@dataclass
+class Outlook:
+    """How a run under way stands, besides its position."""
+
+    program: Compiled
+    pace: Pace
+    divergence: Divergence | None = None
+    interrupted: bool = False
+
+    @property
+    def ended(self) -> bool:
+        """Whether it ends before its last epoch."""
+        return self.interrupted or self.divergence is not None
 
 
 class HostLoop:
@@ -36,6 +56,8 @@ class HostLoop:
         order: Any,
         early_stopping: EarlyStopping | None,
         started: float,
+        saver: Saver | None = None,
+        max_halvings: int = 0,
     ) -> None:
         self.spec = spec
         self.objective = objective
@@ -46,6 +68,8 @@ class HostLoop:
             None if early_stopping is None else early_stopping.numbers(objective.model.policy.params)
         )
         self.started = started
+        self.saver = saver
+        self.max_halvings = max_halvings
         self.num_rows = len(training["x"])
         self.steps_per_epoch = steps_per_epoch(self.num_rows, spec.batch_size)
         self.scalars = model_scalars(objective.model)
@@ -56,27 +80,70 @@ class HostLoop:
     def until(
         self, epochs: int, initial_epoch: int, train: TrainState, progress: ProgressFn | None
     ) -> FitResult:
-        """Run the epochs from `initial_epoch` up to `epochs`."""
+        """Run the epochs from `initial_epoch` up to `epochs`, or what is left of them after a checkpoint."""
+        self.initial_epoch, self.epochs = initial_epoch, epochs
         state = self._start(train, initial_epoch)
-        program = self._compile(state)
-        seconds = {"data": time.perf_counter() - self.started - program.seconds, "compile": program.seconds}
-        history, interrupted, found = History(), False, None
-        pace = Pace(self.num_rows, self.steps_per_epoch, epochs, initial_epoch, int(train.step))
-        while not interrupted and self._unfinished(state, epochs):
-            before = copy(state)
-            limits = self._limits(
-                min(epochs, int(state.epoch) + self.spec.capacity), pace.next_step(progress)
-            )
-            state, rows, filled = program.call(*self._arguments(state, limits))
-            history = history.extended({k: np.asarray(rows[k])[: int(filled)] for k in self.columns})
-            if not bool(state.finite):
-                state, found = self._before_divergence(program, before, state)
-                history = history.first(int(state.epoch) - initial_epoch)
-                break
-            if progress is not None:
-                interrupted = progress(pace.report(state, history)) is False
-        seconds["run"] = pace.elapsed()
-        return self._result(state, history, program.compilations, seconds, found, interrupted)
+        position = Position(state, History(), Anchor.at(state) if self.max_halvings else None)
+        first_step = int(train.step)
+        with nullcontext() if self.saver is None else self.saver.open():
+            if self.saver is not None:
+                position = self.saver.load(position) or position
+                self.saver.check_epochs(position, epochs)
+            program = self._compile(position.state)
+            seconds = {
+                "data": time.perf_counter() - self.started - program.seconds,
+                "compile": program.seconds,
+            }
+            pace = self._pace(first_step, position, progress)
+            outlook = Outlook(program, pace)
+            with leaving_on_sigterm(self.saver is not None) as leaving:
+                while not outlook.ended and self._unfinished(position.state):
+                    position = self._advance(outlook, position)
+                    report = pace.report(position.state, position.history)
+                    goes_on = progress is None or outlook.ended or progress(report) is not False
+                    outlook.interrupted = outlook.interrupted or bool(leaving) or not goes_on
+                    if self.saver is not None and not outlook.ended:
+                        self.saver.save_if_due(position)
+                if self.saver is not None:
+                    self.saver.save(position)
+        return self._result(position, outlook, {**seconds, "run": pace.elapsed()})
+
+    def _advance(self, outlook: Outlook, position: Position) -> Position:
+        """One chunk further; or, where the run is no longer finite, back to where it was."""
+        before = copy(position.state)
+        limits = self._limits(self._last_epoch(before), self._next_step(outlook, before))
+        state, rows, filled = outlook.program.call(*self._arguments(position.state, limits))
+        values = {name: np.asarray(rows[name])[: int(filled)] for name in self.columns}
+        position = position._replace(state=state, history=position.history.extended(values))
+        if bool(state.finite):
+            if position.anchor is not None:
+                position = position._replace(anchor=position.anchor.after(before, values["loss"]))
+            return position
+        state, found = self._before_divergence(outlook.program, before, state)
+        if position.anchor is None or len(position.restored) == self.max_halvings:
+            outlook.divergence = found
+            return position._replace(state=state, history=self._history_at(position.history, state))
+        clean = values["loss"][: int(state.epoch) - int(before.epoch)]
+        return self._gone_back(outlook, position, position.anchor.after(before, clean), found)
+
+    def _gone_back(self, outlook: Outlook, position: Position, anchor: Anchor, found: Divergence) -> Position:
+        """The start of the best epoch, with half the learning rate."""
+        state = copy(anchor.state)
+        if anchor.best.epoch is not None:
+            limits = self._limits(anchor.best.epoch, FOREVER)
+            state = outlook.program.call(*self._arguments(state, limits))[0]
+        opt_state = scale_learning_rate(state.train.opt_state, 0.5)
+        state = replace(state, train=replace(state.train, opt_state=opt_state))
+        outlook.pace.back(state)
+        return Position(
+            state=state,
+            history=self._history_at(position.history, state),
+            anchor=Anchor.at(state),
+            restored=(*position.restored, found),
+        )
+
+    def _history_at(self, history: History, state: RunState) -> History:
+        return history.first(int(state.epoch) - self.initial_epoch)
 
     def _start(self, train: TrainState, initial_epoch: int) -> RunState:
         rule = self.spec.early_stopping
@@ -90,6 +157,20 @@ class HostLoop:
             finite=jnp.asarray(True),
         )
 
+    def _pace(self, first_step: int, position: Position, progress: ProgressFn | None) -> Pace:
+        in_chunks = progress is not None or self.saver is not None
+        step = int(position.state.train.step)
+        return Pace(
+            self.num_rows, self.steps_per_epoch, self.epochs, self.initial_epoch, first_step, step, in_chunks
+        )
+
+    def _next_step(self, outlook: Outlook, state: RunState) -> int:
+        limit = outlook.pace.next_step()
+        return limit if self.saver is None else self.saver.next_step(int(state.train.step), limit)
+
+    def _last_epoch(self, state: RunState) -> int:
+        return min(self.epochs, int(state.epoch) + self.spec.capacity)
+
     def _limits(self, epoch: int, step: int) -> Limits:
         return Limits(jnp.int32(epoch), jnp.int32(step), self.stopping)
 
@@ -100,9 +181,9 @@ class HostLoop:
         arguments = self._arguments(state, self._limits(0, 0))
         return compiled(run_chunk, self.spec, arguments, donate=(1,))
 
-    def _unfinished(self, state: RunState, epochs: int) -> bool:
+    def _unfinished(self, state: RunState) -> bool:
         stopped = state.stopping is not None and bool(state.stopping.stopped)
-        return int(state.epoch) < epochs and not stopped
+        return int(state.epoch) < self.epochs and not stopped
 
     def _before_divergence(
         self, program: Compiled, before: RunState, after: RunState
@@ -112,9 +193,16 @@ class HostLoop:
         schedule = batches(self.order.rows(state.epoch, self.num_rows), self.spec.batch_size)
         rows = schedule[state.batch]
         batch = fetch(self.data, rows, padded=bool((rows < 0).any()))
-        layer, quantity = divergence.find(self.objective, state.train, batch, following.train.params)
-        where = np.asarray(rows)[np.asarray(rows) >= 0]
-        return state, Divergence(int(state.epoch) + 1, int(state.batch) + 1, layer, quantity, where)
+        found = divergence.explain(
+            self.objective,
+            self.spec.rule,
+            state.train,
+            following.train,
+            batch,
+            (int(state.epoch) + 1, int(state.batch) + 1),
+            np.asarray(rows)[np.asarray(rows) >= 0],
+        )
+        return state, found
 
     def _bracket(self, program: Compiled, before: RunState, bad: int) -> tuple[RunState, RunState]:
         """The last finite state, and the one a step later.
@@ -132,32 +220,25 @@ class HostLoop:
             middle = (good + bad) // 2
         return at(good), at(good + 1)
 
-    def _result(
-        self,
-        state: RunState,
-        history: History,
-        compilations: int,
-        seconds: dict[str, float],
-        found: Divergence | None,
-        interrupted: bool,
-    ) -> FitResult:
-        train = state.train
+    def _result(self, position: Position, outlook: Outlook, seconds: dict[str, float]) -> FitResult:
+        train = position.state.train
         mask = self.objective.model.trainable(train.params)
         moving, fixed = partition(train.params, mask)
         if int(train.step) > 0:  # before the first step there is no average yet
             moving = self.spec.rule.finalize(moving, train.opt_state)
         params = merge(moving, fixed)
-        stopping = state.stopping
+        stopping = position.state.stopping
         if stopping is not None and stopping.best_params is not None and bool(stopping.seen):
             params = stopping.best_params
         return FitResult(
             params=params,
             state=replace(train, params=copy(params)),
-            history=history,
-            compilations=compilations,
+            history=position.history,
+            compilations=outlook.program.compilations,
             seconds=seconds,
             stopped_early=stopping is not None and bool(stopping.stopped),
             best_epoch=int(stopping.best_epoch) if stopping is not None and bool(stopping.seen) else None,
-            divergence=found,
-            interrupted=interrupted,
+            divergence=outlook.divergence,
+            interrupted=outlook.interrupted,
+            restored=position.restored,
         )

@@ -22,7 +22,8 @@ class FitResult:
       stopped_early: whether early stopping ended the run.
       best_epoch: the best epoch, counted from 0, if early stopping looked for it.
       divergence: where the loss stopped being finite, or None.
-      interrupted: whether the progress function ended the run.
+      restored: the divergences from which the run went back and on with half the learning rate.
+      interrupted: whether the progress function, or SIGTERM, ended the run.
     """
 
     params: Params
@@ -34,3 +35,4 @@ class FitResult:
     best_epoch: int | None = None
     divergence: Divergence | None = None
     interrupted: bool = False
+    restored: tuple[Divergence, ...] = ()

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 
 from jaxgd._checks import wrong
 from jaxgd._types import Array, PyTree
+from jaxgd.optimizers._scaling import slots_of
 from jaxgd.training import early_stopping
 from jaxgd.training.batching import batches, steps_per_epoch
 from jaxgd.training.evaluation import add_batch, close, evaluate_batches, fetch
@@ -51,7 +52,8 @@ class RunState:
     """Batches of this epoch that were taken."""
     stopping: early_stopping.Progress | None
     finite: Array
-    """False once a step's loss was not finite (that step is the last one taken), or the last parameters."""
+    """False once a step's loss was not finite (that step is the last one taken), or the last parameters or
+    slots."""
 
 
 class Limits(NamedTuple):
@@ -142,13 +144,15 @@ def run_chunk(
     shapes = jax.eval_shape(results, state)
     empty = {k: jnp.zeros((spec.capacity, *v.shape), v.dtype) for k, v in shapes.items()}
     state, history, filled = jax.lax.while_loop(goes_on, one_epoch, _Carry(state, empty, jnp.int32(0)))
-    finite = state.finite & all_finite(state.train.params)  # the last update has no loss after it
+    # The last update has no loss after it; and a slot may overflow that only freezes its parameter.
+    finite = state.finite & all_finite((state.train.params, slots_of(state.train.opt_state)))
     return replace(state, finite=finite), history, filled
 
 
-def all_finite(params: PyTree) -> Array:
-    """Whether every number of the parameters is finite."""
-    return jnp.stack([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(params)]).all()
+def all_finite(tree: PyTree) -> Array:
+    """Whether every number of a tree is finite."""
+    leaves = [leaf for leaf in jax.tree.leaves(tree) if jnp.issubdtype(jnp.result_type(leaf), jnp.inexact)]
+    return jnp.stack([jnp.isfinite(leaf).all() for leaf in leaves]).all() if leaves else jnp.asarray(True)
 
 
 def after_epoch(spec: RunSpec, state: RunState, values: dict[str, Array], limits: Limits) -> RunState:

@@ -1,0 +1,65 @@
+"""What makes a `fit` the run it is, in plain values: two that are equal give the same bits."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from jaxgd._checks import unknown_name
+from jaxgd.checkpoints import describe, tree_digest
+from jaxgd.training.checkpointing import Goal
+from jaxgd.training.early_stopping import EarlyStopping
+from jaxgd.training.objective import Objective
+from jaxgd.training.preparing import column_directions
+
+
+def describe_run(
+    objective: Objective,
+    optimizer: Any,
+    training: Mapping[str, Any],
+    validation: Mapping[str, Any] | None,
+    *,
+    params: Any,
+    state: Any,
+    **settings: Any,
+) -> dict[str, Any]:
+    """Everything that a run's result depends on, but for how many epochs it lasts.
+
+    Args:
+      objective, optimizer: of the run.
+      training, validation: its rows.
+      params, state: as given to `fit`; known by their checksum.
+      settings: the other arguments.
+    """
+    rows = {"training": training, "validation": validation}
+    return {
+        "data": {name: _arrays(data) for name, data in rows.items()},
+        "model": describe(objective.model),
+        "loss": describe(objective.loss),
+        "metrics": describe([objective.metrics, objective.weighted_metrics]),
+        "optimizer": {"kind": optimizer.rule.class_name, **describe(optimizer.settings)},
+        "params": None if params is None else tree_digest(params),
+        "state": None if state is None else tree_digest(state),
+        **{name: describe(value) for name, value in settings.items()},
+    }
+
+
+def make_goal(
+    objective: Objective,
+    monitor: str | None,
+    early_stopping: EarlyStopping | None,
+    validation: Mapping[str, Any] | None,
+) -> Goal:
+    """Which checkpoint of a run is the best. Raises ValueError for a column that is not recorded."""
+    directions = column_directions(objective, validation is not None)
+    if monitor is None:
+        monitor = "loss" if validation is None else "val_loss"
+        monitor = monitor if early_stopping is None else early_stopping.monitor
+    if monitor not in directions:
+        raise unknown_name("monitor of the checkpoint", monitor, directions)
+    mode = directions[monitor]
+    if early_stopping is not None and early_stopping.monitor == monitor and early_stopping.mode != "auto":
+        mode = early_stopping.mode
+    return Goal(monitor, mode == "max")
+
+
+def _arrays(data: Mapping[str, Any] | None) -> Any:
+    return None if data is None else {name: describe(array) for name, array in data.items()}
