@@ -63,6 +63,10 @@ class Sequential(Model):
         return (self.input_shape,)
 
     @property
+    def input_names(self) -> tuple[str, ...]:
+        return ("x",)
+
+    @property
     def output_shapes(self) -> tuple[Shape, ...]:
         return (self.output_shape,)
 

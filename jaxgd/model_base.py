@@ -49,6 +49,11 @@ class Model:
         raise NotImplementedError
 
     @property
+    def input_names(self) -> tuple[str, ...]:
+        """One name for each input."""
+        raise NotImplementedError
+
+    @property
     def output_shapes(self) -> tuple[Shape, ...]:
         """The shape of one row of each output."""
         raise NotImplementedError

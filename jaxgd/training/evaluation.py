@@ -10,21 +10,23 @@ import numpy as np
 from jaxgd._checks import check_integer
 from jaxgd._programs import compiled
 from jaxgd._types import Array, Params, PyTree
-from jaxgd.model import Sequential
-from jaxgd.training.batching import batches, steps_per_epoch, take
-from jaxgd.training.inputs import check_rows, check_targets, model_input
+from jaxgd.model_base import Model
+from jaxgd.training.batching import batches, take
+from jaxgd.training.bundle import Bundle
+from jaxgd.training.inputs import check_rows, check_targets, model_input, model_targets, model_weights
 from jaxgd.training.objective import Objective, make_objective
 
 
 def evaluate(
-    model: Sequential,
+    model: Model,
     params: Params,
     x: Any,
     y: Any,
     *,
     loss: Any,
-    metrics: Sequence[Any] = (),
-    weighted_metrics: Sequence[Any] = (),
+    metrics: Any = (),
+    weighted_metrics: Any = (),
+    loss_weights: Any = None,
     sample_weight: Any = None,
     batch_size: int = 32,
 ) -> dict[str, Any]:
@@ -32,21 +34,28 @@ def evaluate(
 
     Args:
       model, params: the network.
-      x: [rows, features]; y: targets, one a row.
-      loss, metrics, weighted_metrics: as in `fit`.
-      sample_weight: float[rows], or None.
+      x: [rows, features]; y: targets, one a row; several of either as in `fit`.
+      loss, metrics, weighted_metrics, loss_weights: as in `fit`.
+      sample_weight: float[rows], or None; or one for each output, as in `fit`.
       batch_size: rows of one batch. The result does not depend on it beyond rounding, except where a
         regularizer of activities or a loss of the whole batch is used.
 
-    Returns: {"loss": value, metric name: value}.
+    Returns: {"loss": value, metric name: value}; with several outputs "<output>_loss" too.
     Raises:
       ValueError: shapes that do not fit, no rows, an unknown name.
     Keras: `Model.evaluate`.
     """
     check_integer("batch_size", batch_size, 1)
-    data = check_rows({"x": model_input(model, x), "y": y, "sample_weight": sample_weight})
+    y, weight = model_targets(model, y), model_weights(model, sample_weight)
+    data = check_rows({"x": model_input(model, x), "y": y, "sample_weight": weight})
     objective = make_objective(
-        model, loss, metrics=metrics, weighted_metrics=weighted_metrics, targets=data["y"], training=False
+        model,
+        loss,
+        metrics=metrics,
+        weighted_metrics=weighted_metrics,
+        loss_weights=loss_weights,
+        targets=y,
+        training=False,
     )
     data["y"] = check_targets(objective, data["y"])
     spec = EvaluationSpec(jax.tree.structure(model), *_parts(objective), min(batch_size, len(data["x"])))
@@ -55,14 +64,14 @@ def evaluate(
     return {name: float(value) if value.ndim == 0 else np.asarray(value) for name, value in values.items()}
 
 
-def predict(model: Sequential, params: Params, x: Any, *, batch_size: int = 1024) -> np.ndarray:
+def predict(model: Model, params: Params, x: Any, *, batch_size: int = 1024) -> Any:
     """The outputs at inference, computed in batches.
 
     Args:
-      x: [rows, features].
+      x: [rows, features]; for several inputs a list, or {name of the input: array}.
       batch_size: rows computed at once.
 
-    Returns: [rows, outputs] on the host.
+    Returns: [rows, outputs] on the host; for several outputs a list or a dict of them, as `model.apply`.
     Raises:
       ValueError: the shape of `x` is not the model's, or it has no rows.
     Keras: `Model.predict`.
@@ -71,7 +80,7 @@ def predict(model: Sequential, params: Params, x: Any, *, batch_size: int = 1024
     data = check_rows({"x": model_input(model, x)})
     arguments = (model_scalars(model), params, data["x"])
     static = (jax.tree.structure(model), min(batch_size, len(data["x"])))
-    return np.asarray(compiled(_predict, static, arguments).call(*arguments))
+    return jax.tree.map(np.asarray, compiled(_predict, static, arguments).call(*arguments))
 
 
 class EvaluationSpec(NamedTuple):
@@ -127,19 +136,26 @@ def close(objective: Objective, sums: PyTree) -> dict[str, Array]:
     return {"loss": sums["loss"] / sums["rows"], **objective.results(sums["metrics"])}
 
 
-def _predict(spec: tuple[Any, int], scalars: list[Array], params: Params, x: Array) -> Array:
+def _predict(spec: tuple[Any, int], scalars: list[Array], params: Params, x: Any) -> Any:
     treedef, batch_size = spec
     model = jax.tree.unflatten(treedef, scalars)
-    steps = steps_per_epoch(x.shape[0], batch_size)
-    schedule = batches(jnp.arange(x.shape[0], dtype=jnp.int32), batch_size)
-    y = jax.lax.map(lambda rows: model.apply(params, take(x, rows)), schedule)
-    return y.reshape(steps * batch_size, *y.shape[2:])[: x.shape[0]].astype(model.policy.params)
+    num_rows = x.shape[0]
+    schedule = batches(jnp.arange(num_rows, dtype=jnp.int32), batch_size)
+
+    def one_batch(rows: Array) -> Any:
+        of_batch = take(x, rows)
+        return model.apply(params, of_batch.arrays if isinstance(of_batch, Bundle) else of_batch)
+
+    def joined(y: Array) -> Array:
+        return y.reshape(-1, *y.shape[2:])[:num_rows].astype(model.policy.params)
+
+    return jax.tree.map(joined, jax.lax.map(one_batch, schedule))
 
 
 def _parts(objective: Objective) -> tuple[Any, tuple[Any, ...], tuple[Any, ...]]:
     return objective.loss, objective.metrics, objective.weighted_metrics
 
 
-def model_scalars(model: Sequential) -> list[Array]:
+def model_scalars(model: Model) -> list[Array]:
     """The layers' scalars as arrays: inputs of a program, not part of it."""
     return [jnp.asarray(leaf, model.policy.params) for leaf in jax.tree.leaves(model)]

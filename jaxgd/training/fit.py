@@ -7,7 +7,7 @@ from typing import Any
 from jaxgd import optimizers
 from jaxgd._checks import check_integer
 from jaxgd._types import Params
-from jaxgd.model import Sequential
+from jaxgd.model_base import Model
 from jaxgd.training.early_stopping import EarlyStopping
 from jaxgd.training.host_loop import HostLoop
 from jaxgd.training.objective import make_objective
@@ -26,7 +26,7 @@ from jaxgd.training.state import TrainState, copy
 
 
 def fit(
-    model: Sequential,
+    model: Model,
     x: Any,
     y: Any,
     *,
@@ -35,12 +35,13 @@ def fit(
     epochs: int = 10,
     batch_size: int = 32,
     shuffle: bool | str = True,
-    metrics: Sequence[Any] = (),
-    weighted_metrics: Sequence[Any] = (),
+    metrics: Any = (),
+    weighted_metrics: Any = (),
+    loss_weights: Any = None,
     validation_data: Sequence[Any] | None = None,
     validation_split: float = 0.0,
     sample_weight: Any = None,
-    class_weight: Mapping[int, float] | None = None,
+    class_weight: Mapping[Any, Any] | None = None,
     seed: Any = 0,
     params: Params | None = None,
     state: TrainState | None = None,
@@ -54,16 +55,20 @@ def fit(
     rates are inputs of the compiled program: another value does not compile again.
 
     Args:
-      model: from `mlp` or `sequential`.
-      x: [rows, features], numbers.
-      y: one target a row; integer labels for a sparse cross-entropy.
-      loss: a name, a `losses.Loss`, or a function (y_true, y_pred) -> values.
+      model: from `mlp`, `sequential` or `graph`.
+      x: [rows, features], numbers; for several inputs a list, or {name of the input: array}.
+      y: one target a row; integer labels for a sparse cross-entropy. For several outputs a list, or
+        {name of the output: array}; so are sample weights and, by names, class weights.
+      loss: a name, a `losses.Loss`, or a function (y_true, y_pred) -> values. For several outputs one for
+        all, a list, or a dict by names; None in them is an output without a loss.
       optimizer: a name, an optimizer of `jaxgd.optimizers`, or an optax transformation.
       epochs: passes over the rows; 0 trains nothing.
       batch_size: rows a step; the last batch of an epoch may be shorter. Above the rows: one batch.
       shuffle: True gives each epoch an order of its own, a pure function of seed and epoch; "keras" the
         order that Keras on TensorFlow takes after set_random_seed(seed), which is the same in every epoch.
-      metrics, weighted_metrics: names or `metrics.Metric`; the latter use the sample weights.
+      metrics, weighted_metrics: names or `metrics.Metric`; the latter use the sample weights. For several
+        outputs a list with an entry (one or a list) for each, or a dict by names.
+      loss_weights: for several outputs how much of each loss the total has, a list or a dict; None is 1 each.
       validation_data: (x, y) or (x, y, sample_weight), evaluated after each epoch.
       validation_split: share of the rows, the last ones, that validate instead of training.
       sample_weight: float[rows].
@@ -94,7 +99,12 @@ def fit(
         model, x, y, sample_weight, class_weight, validation_data, validation_split
     )
     objective = make_objective(
-        model, loss, metrics=metrics, weighted_metrics=weighted_metrics, targets=training["y"]
+        model,
+        loss,
+        metrics=metrics,
+        weighted_metrics=weighted_metrics,
+        loss_weights=loss_weights,
+        targets=training["y"],
     )
     training = ready_data(objective, training)
     validation = None if validation is None else ready_data(objective, validation)

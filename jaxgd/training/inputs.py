@@ -11,25 +11,65 @@ import numpy as np
 from jaxgd import losses
 from jaxgd._checks import check_integer, check_real
 from jaxgd._types import Array
-from jaxgd.model import Sequential
+from jaxgd.model_base import Model
+from jaxgd.training.bundle import Bundle, bundled, parts
 from jaxgd.training.objective import Objective
+from jaxgd.training.per_output import per_output
 
 _LARGEST = np.iinfo(np.int32).max
 
 
-def model_input(model: Sequential, x: Any) -> Array:
-    """`x` in the parameter dtype. Raises ValueError if its shape is not [rows, *the model's]."""
-    array = _numeric("x", x)
-    if array.ndim != len(model.input_shape) + 1 or array.shape[1:] != model.input_shape:
-        expected = ", ".join(("rows", *map(str, model.input_shape)))
-        raise ValueError(f"x: expected shape [{expected}], got {list(array.shape)}.")
+def model_input(model: Model, x: Any) -> Any:
+    """`x` in the parameter dtype; several inputs as a `Bundle`.
+
+    Raises:
+      ValueError: a shape is not [rows, *the model's], or an input is missing.
+    """
+    several = len(model.input_shapes) > 1
+    names = [f"x[{name!r}]" for name in model.input_names] if several else ["x"]
+    triples = zip(names, model.inputs_of(x), model.input_shapes, strict=True)
+    arrays = [_one_input(model, *each) for each in triples]
+    _check_equal_rows(dict(zip(names, arrays, strict=True)))
+    return bundled(arrays)
+
+
+def _one_input(model: Model, name: str, x: Any, shape: tuple[int, ...]) -> Array:
+    array = _numeric(name, x)
+    if array.ndim != len(shape) + 1 or array.shape[1:] != shape:
+        expected = ", ".join(("rows", *map(str, shape)))
+        raise ValueError(f"{name}: expected shape [{expected}], got {list(array.shape)}.")
     return jnp.asarray(array, model.policy.params)
+
+
+def model_targets(model: Model, y: Any) -> Any:
+    """The targets of each output: an array, or a `Bundle` for several, None where an output has none."""
+    outputs = model.output_names
+    if len(outputs) == 1:
+        if isinstance(y, Mapping):
+            y = per_output("y", y, outputs, lambda value: False)[0]
+        return np.asarray(y)
+    each = per_output("y", y, outputs, lambda value: False)
+    arrays = [
+        None if one is None else _numeric(f"y[{name!r}]", one)
+        for name, one in zip(outputs, each, strict=True)
+    ]
+    present = {f"y[{name!r}]": one for name, one in zip(outputs, arrays, strict=True) if one is not None}
+    if not present:
+        raise ValueError(f"y: expected targets of the outputs {list(outputs)}, got none.")
+    _check_equal_rows(present)
+    return Bundle(arrays)
+
+
+def _check_equal_rows(arrays: Mapping[str, Any]) -> None:
+    num_rows = {name: len(array) for name, array in arrays.items()}
+    if len(set(num_rows.values())) > 1:
+        raise ValueError(f"rows: expected equally many in each array, got {_listed(num_rows)}.")
 
 
 def check_rows(data: Mapping[str, Any]) -> dict[str, Any]:
     """`data` without what is None. Raises ValueError unless all arrays have as many rows, at least one."""
     present = {name: value for name, value in data.items() if value is not None}
-    num_rows = {name: np.shape(value)[0] if np.ndim(value) else 0 for name, value in present.items()}
+    num_rows = {name: _num_rows(value) for name, value in present.items()}
     if len(set(num_rows.values())) != 1:
         raise ValueError(f"rows: expected equally many in each array, got {_listed(num_rows)}.")
     if 0 in num_rows.values():
@@ -37,21 +77,60 @@ def check_rows(data: Mapping[str, Any]) -> dict[str, Any]:
     return present
 
 
-def check_targets(objective: Objective, y: Any) -> Array:
-    """Targets as an array that the loss takes: labels as int32, the rest in the parameter dtype.
+def _num_rows(value: Any) -> int:
+    return len(value) if isinstance(value, Bundle) or np.ndim(value) else 0
+
+
+def check_targets(objective: Objective, y: Any) -> Any:
+    """Targets as arrays that the losses take: labels as int32, the rest in the parameter dtype.
 
     Raises:
-      ValueError: labels that are no class, numbers too large, or a shape that the loss refuses.
+      ValueError: labels that are no class, numbers too large, or an output with a loss but no target.
     """
-    array = _numeric("y", y)
+    if not isinstance(y, Bundle):
+        return _one_target(objective, "y", y, 0)
+    arrays = []
+    for index, (name, one) in enumerate(zip(objective.model.output_names, y.arrays, strict=True)):
+        needed = any(each.output == index for each in objective.losses) or any(
+            each.output == index for each in objective.named_metrics.values()
+        )
+        if one is None and needed:
+            raise ValueError(f"y[{name!r}]: expected targets, for its loss or its metrics; got none.")
+        arrays.append(_one_target(objective, f"y[{name!r}]", one, index) if needed else None)
+    return Bundle(arrays)
+
+
+def _one_target(objective: Objective, name: str, y: Any, output: int) -> Array:
+    array = _numeric(name, y)
     if array.dtype.kind in "iu" and (outside := (array > _LARGEST) | (array < -_LARGEST)).any():
-        raise ValueError(f"y: expected integers within int32, got {array[outside][0]}.")
-    if objective.loss.name in ("sparse_categorical_crossentropy", "categorical_generalized_cross_entropy"):
-        options: dict[str, Any] = dict(objective.loss.options)
-        losses.check_labels(array, objective.model.output_shape[-1], options.get("ignore_class"))
-        return jnp.asarray(array, jnp.int32)
+        raise ValueError(f"{name}: expected integers within int32, got {array[outside][0]}.")
+    for loss in (each.loss for each in objective.losses if each.output == output):
+        if loss.name in ("sparse_categorical_crossentropy", "categorical_generalized_cross_entropy"):
+            options: dict[str, Any] = dict(loss.options)
+            classes = objective.model.output_shapes[output][-1]
+            losses.check_labels(array, classes, options.get("ignore_class"))
+            return jnp.asarray(array, jnp.int32)
     is_integer = array.dtype.kind in "iub"
     return jnp.asarray(array, jnp.int32 if is_integer else objective.model.policy.params)
+
+
+def model_weights(model: Model, sample_weight: Any) -> Any:
+    """Sample weights: an array, a `Bundle` with one for each output, or None.
+
+    Raises:
+      ValueError: weights that are not finite, not [rows] or [rows, 1], or of an unknown output.
+    """
+    dtype, outputs = model.policy.params, model.output_names
+    if len(outputs) == 1 or not isinstance(sample_weight, Mapping | list | tuple) or _is_one(sample_weight):
+        return check_sample_weight(sample_weight, dtype)
+    each = per_output("sample_weight", sample_weight, outputs, lambda value: False)
+    arrays = [check_sample_weight(one, dtype) for one in each]
+    return Bundle(arrays) if any(one is not None for one in arrays) else None
+
+
+def _is_one(weights: Any) -> bool:
+    """Whether a list is one list of numbers, not one of arrays."""
+    return isinstance(weights, list | tuple) and all(np.ndim(one) == 0 and one is not None for one in weights)
 
 
 def check_sample_weight(sample_weight: Any, dtype: Any) -> Array | None:
@@ -64,6 +143,24 @@ def check_sample_weight(sample_weight: Any, dtype: Any) -> Array | None:
     if not np.isfinite(array).all():
         raise ValueError("sample_weight: expected finite numbers, got NaN or infinity.")
     return jnp.asarray(array, dtype)
+
+
+def model_class_weights(model: Model, class_weight: Mapping[Any, Any], y: Any) -> Any:
+    """The weight of each row's class, for each output that has such weights.
+
+    Args:
+      model: of the outputs.
+      class_weight: {label: weight}; for several outputs {output: {label: weight}}.
+      y: from `model_targets`.
+    """
+    outputs, dtype = model.output_names, model.policy.params
+    if len(outputs) == 1:
+        return check_sample_weight(class_weights(class_weight, y), dtype)
+    each = per_output("class_weight", class_weight, outputs, lambda value: False)
+    pairs = zip(each, parts(y, len(outputs)), strict=True)
+    return Bundle(
+        [None if one is None else check_sample_weight(class_weights(one, of), dtype) for one, of in pairs]
+    )
 
 
 def class_weights(class_weight: Mapping[int, float], y: Any) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 from jaxgd._checks import wrong
 from jaxgd._statistics import partition
 from jaxgd._types import Params
-from jaxgd.model import Sequential
+from jaxgd.model_base import Model
 from jaxgd.random import keras_epoch_order
 from jaxgd.training import inputs
 from jaxgd.training.batching import Fixed, InOrder, Shuffled
@@ -24,7 +24,7 @@ _HISTORY_CAPACITY = 4096
 
 
 def split_data(
-    model: Sequential,
+    model: Model,
     x: Any,
     y: Any,
     sample_weight: Any,
@@ -43,14 +43,14 @@ def split_data(
     elif validation_split:
         training, validation = inputs.split_validation(training, validation_split)
     if class_weight is not None:  # weighs the rows that train, never those that validate
-        weight = inputs.class_weights(class_weight, training["y"])
-        training["sample_weight"] = inputs.check_sample_weight(weight, model.policy.params)
+        training["sample_weight"] = inputs.model_class_weights(model, class_weight, training["y"])
     return training, validation
 
 
-def _rows(model: Sequential, x: Any, y: Any, sample_weight: Any) -> dict[str, Any]:
-    weight = inputs.check_sample_weight(sample_weight, model.policy.params)
-    return inputs.check_rows({"x": inputs.model_input(model, x), "y": np.asarray(y), "sample_weight": weight})
+def _rows(model: Model, x: Any, y: Any, sample_weight: Any) -> dict[str, Any]:
+    weight = inputs.model_weights(model, sample_weight)
+    y = inputs.model_targets(model, y)
+    return inputs.check_rows({"x": inputs.model_input(model, x), "y": y, "sample_weight": weight})
 
 
 def ready_data(objective: Objective, data: dict[str, Any]) -> dict[str, Any]:
@@ -69,7 +69,7 @@ def check_seed(seed: Any) -> None:
         raise TypeError(f"seed: expected an int or a JAX key, got {seed!r}.")
 
 
-def check_state(model: Sequential, optimizer: Any, state: TrainState) -> None:
+def check_state(model: Model, optimizer: Any, state: TrainState) -> None:
     """Raises ValueError for a state of another network or another kind of optimizer."""
     model.check_params(state.params)
     moving, _ = partition(state.params, model.trainable(state.params))
@@ -80,7 +80,7 @@ def check_state(model: Sequential, optimizer: Any, state: TrainState) -> None:
         )
 
 
-def new_state(model: Sequential, optimizer: Any, seed: Any, params: Params | None) -> TrainState:
+def new_state(model: Model, optimizer: Any, seed: Any, params: Params | None) -> TrainState:
     """The state before the first step: parameters and keys from `seed`, or the given parameters."""
     if isinstance(seed, int | np.integer):
         init_seed, key = int(seed), model.key(int(seed))
