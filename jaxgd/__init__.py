@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         schedules,
         training,
     )
+    from jaxgd._compilation_cache import use_compilation_cache
     from jaxgd.graphs import Graph, graph
     from jaxgd.keras_files import load, save
     from jaxgd.model import Sequential, mlp, sequential
@@ -72,6 +73,7 @@ _HOME = {
     "save": "keras_files",
     "Sequential": "model",
     "mlp": "model",
+    "use_compilation_cache": "_compilation_cache",
     "sequential": "model",
     **dict.fromkeys(
         (
@@ -127,6 +129,7 @@ __all__ = [
     "sequential",
     "train",
     "training",
+    "use_compilation_cache",
 ]
 
 

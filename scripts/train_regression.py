@@ -54,4 +54,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    jaxgd.use_compilation_cache()  # the next run of this script does not compile again
     main()

@@ -1,0 +1,134 @@
+"""Compiled programs kept on disk from one process to the next: JAX's own cache, with a folder and a bound.
+
+On for the command line and the scripts, never for a program that merely imports jaxgd. Nothing here imports JAX:
+its settings are put into the environment, from where JAX reads them when it is loaded.
+"""
+
+import hashlib
+import os
+import platform
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+from jaxgd._checks import check_integer
+
+VARIABLE = "JAXGD_CACHE"
+MAX_BYTES = 512 * 1024**2
+_OFF = ("off", "0", "false", "no", "none")
+_DIRECTORY = "jax_compilation_cache_dir"
+_SETTINGS = {
+    "jax_persistent_cache_min_compile_time_secs": 0.0,  # small programs are most of a small run's start
+    "jax_persistent_cache_min_entry_size_bytes": -1,
+    "jax_raise_persistent_cache_errors": False,
+}
+
+
+def use_compilation_cache(
+    folder: str | os.PathLike[str] | None = None, max_bytes: int = MAX_BYTES
+) -> Path | None:
+    """Keep compiled programs on disk, so that the next process does not compile them again.
+
+    To be called before the first computation. A damaged entry, a full disk or a folder that cannot be written cost
+    a compilation and nothing else. Entries are kept apart by processor, as a program compiled for one may not run
+    on another.
+
+    Args:
+      folder: where; None takes the variable JAXGD_CACHE, else `jaxgd` in the user's cache folder
+        (XDG_CACHE_HOME, or ~/.cache). JAXGD_CACHE=off keeps nothing.
+      max_bytes: what has not been used for longest is removed now until the rest is no larger.
+
+    Returns: the folder, or None where nothing is kept: switched off, or JAX was told of a folder of its own
+      (JAX_COMPILATION_CACHE_DIR), which is left alone.
+    Raises:
+      TypeError, ValueError: a bound that is not a number of bytes.
+    >>> use_compilation_cache("off") is None
+    True
+    """
+    check_integer("max_bytes", max_bytes, 0)
+    chosen = _chosen_folder(folder)
+    if chosen is None or _jax_has_its_own():
+        return None
+    chosen = chosen / f"compiled-{_processor()}"
+    remove_oldest(chosen, max_bytes)
+    _tell_jax({_DIRECTORY: str(chosen), **_SETTINGS})
+    warnings.filterwarnings("ignore", message="Error (reading|writing) persistent compilation cache")
+    return chosen
+
+
+def remove_oldest(folder: Path, max_bytes: int) -> None:
+    """Remove the entries not used for longest until those left have at most `max_bytes`.
+
+    JAX's own bound (jax_compilation_cache_max_size) needs a package that JAX does not bring along.
+    """
+    entries = sorted(_entries(folder), reverse=True)
+    kept = 0
+    for _, size, path in entries:
+        kept += size
+        if kept > max_bytes:
+            _remove(path)
+
+
+def _entries(folder: Path) -> list[tuple[float, int, str]]:
+    """(last use, bytes, path) of each file; none for a folder that cannot be read."""
+    try:
+        with os.scandir(folder) as found:
+            facts = [(entry.path, entry.stat()) for entry in found if entry.is_file(follow_symlinks=False)]
+    except OSError:
+        return []
+    return [(max(fact.st_atime, fact.st_mtime), fact.st_size, path) for path, fact in facts]
+
+
+def _remove(path: str) -> None:
+    try:
+        os.unlink(path)
+    except OSError:
+        return  # another process was faster, or it may not be removed: then the bound is exceeded for now
+
+
+def _chosen_folder(folder: str | os.PathLike[str] | None) -> Path | None:
+    given = os.environ.get(VARIABLE, "") if folder is None else os.fspath(folder)
+    if given.strip().lower() in _OFF:
+        return None
+    if given.strip():
+        return Path(given).expanduser().absolute()
+    home = os.environ.get("XDG_CACHE_HOME", "")
+    try:
+        return (Path(home) if os.path.isabs(home) else Path.home() / ".cache") / "jaxgd"
+    except RuntimeError:  # a user without a home
+        return None
+
+
+def _jax_has_its_own() -> bool:
+    told = _jax().config.jax_compilation_cache_dir if _jax() else os.environ.get(_DIRECTORY.upper())
+    return bool(told) and f"compiled-{_processor()}" not in told
+
+
+def _tell_jax(settings: dict[str, Any]) -> None:
+    """Through its configuration if it is loaded, else through the variables that it reads when it is."""
+    for name, value in settings.items():
+        if name != _DIRECTORY and name.upper() in os.environ:
+            continue  # the user's own word
+        if _jax():
+            _jax().config.update(name, value)
+        else:
+            os.environ[name.upper()] = str(value)
+
+
+def _jax() -> Any:
+    return sys.modules.get("jax")
+
+
+def _processor() -> str:
+    """Short, and the same for processors that run the same instructions."""
+    return hashlib.sha256(f"{platform.machine()} {_instructions()}".encode()).hexdigest()[:12]
+
+
+def _instructions() -> str:
+    """What the processor says it can do, or its name where the system does not tell."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line for line in lines if line.startswith(("flags", "Features"))), platform.processor())
