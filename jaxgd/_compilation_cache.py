@@ -1,7 +1,7 @@
 """Compiled programs kept on disk from one process to the next: JAX's own cache, with a folder and a bound.
 
-On for the command line and the scripts, never for a program that merely imports jaxgd. Nothing here imports JAX:
-its settings are put into the environment, from where JAX reads them when it is loaded.
+On for the command line and the scripts, never for a program that merely imports jaxgd. Nothing here imports
+JAX: its settings are put into the environment, from where JAX reads them when it is loaded.
 """
 
 import hashlib
@@ -30,9 +30,9 @@ def use_compilation_cache(
 ) -> Path | None:
     """Keep compiled programs on disk, so that the next process does not compile them again.
 
-    To be called before the first computation. A damaged entry, a full disk or a folder that cannot be written cost
-    a compilation and nothing else. Entries are kept apart by processor, as a program compiled for one may not run
-    on another.
+    To be called before the first computation. A damaged entry, a full disk or a folder that cannot be
+    written cost a compilation and nothing else. Entries are kept apart by processor, as a program compiled
+    for one may not run on another.
 
     Args:
       folder: where; None takes the variable JAXGD_CACHE, else `jaxgd` in the user's cache folder

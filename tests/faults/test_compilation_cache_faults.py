@@ -1,4 +1,4 @@
-"""Compiled programs on disk that are damaged, and folders that cannot be written: a compilation, nothing else."""
+"""Compiled programs on disk that are damaged, folders that cannot be written: they cost a compilation."""
 
 import json
 import os
