@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         random,
         regularizers,
         schedules,
+        sweeps,
         training,
     )
     from jaxgd._compilation_cache import use_compilation_cache
@@ -64,6 +65,7 @@ _MODULES = (
     "random",
     "regularizers",
     "schedules",
+    "sweeps",
     "training",
 )
 _HOME = {
@@ -75,6 +77,7 @@ _HOME = {
     "mlp": "model",
     "use_compilation_cache": "_compilation_cache",
     "sequential": "model",
+    "sweep": "sweeps",
     **dict.fromkeys(
         (
             "Checkpoint",
@@ -127,6 +130,8 @@ __all__ = [
     "save",
     "schedules",
     "sequential",
+    "sweep",
+    "sweeps",
     "train",
     "training",
     "use_compilation_cache",

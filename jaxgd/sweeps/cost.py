@@ -1,0 +1,102 @@
+"""What a step of a member costs in each form: a model with few numbers, measured on ordinary x86 cores.
+
+seconds = fixed + per layer + floating-point operations / rate + bytes / bandwidth
+
+In step (`vmap`) the first two are shared by all members of a call, save a small part; the bytes come from
+memory instead of the cache once the states of all members outgrow it.
+"""
+
+from dataclasses import dataclass
+
+from jaxgd.sweeps.engine import Form
+from jaxgd.sweeps.family import Family
+from jaxgd.sweeps.memory import Footprint
+from jaxgd.sweeps.trial import Trial
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Seconds, floating-point operations a second, bytes a second and bytes."""
+
+    step: float = 4e-6
+    layer: float = 3e-6
+    shared_step: float = 10e-6
+    shared_layer: float = 12e-6
+    member_step: float = 2e-6
+    member_layer: float = 1.2e-6
+    products: float = 5e10
+    batched_products: float = 4.5e10
+    cached: float = 3e10
+    uncached: float = 4e9
+    cache: float = 1e6
+    call: float = 1e-3
+    compile: float = 1.2
+    compile_layer: float = 0.15
+
+
+RATES = Rates()
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What the cost of a family depends on."""
+
+    layers: int
+    flops: float
+    """Of one step of one member."""
+    state: int
+    """Bytes that a step reads and writes."""
+    steps: int
+    """Of one member, if nothing stops it."""
+    members: int
+
+
+def workload(family: Family, footprint: Footprint) -> Workload:
+    """The workload of a family; validation counts as the third of a step that its forward pass is."""
+    trial = family.example
+    steps = [each.epochs * each.steps_per_epoch for each in family.trials.values()]
+    rows = len(trial.fold.training["x"])
+    extra = 0 if trial.fold.validation is None else len(trial.fold.validation["x"]) / (3 * rows)
+    return Workload(
+        layers=len(trial.model.layers),
+        flops=6.0 * family.spec.batch_size * weights(trial) * (1 + extra),
+        state=footprint.state,
+        steps=round(sum(steps) / len(steps)),
+        members=len(family.trials),
+    )
+
+
+def weights(trial: Trial) -> int:
+    """Multiplications of one row's forward pass."""
+    shapes = trial.model.shapes
+    dense = [
+        (before, after)
+        for layer, before, after in zip(trial.model.layers, shapes, shapes[1:], strict=False)
+        if hasattr(layer, "units")
+    ]
+    return sum(before[-1] * after[-1] for before, after in dense)
+
+
+def step_seconds(work: Workload, form: Form, width: int, rates: Rates = RATES) -> float:
+    """Seconds of one step of one member."""
+    if form != "vmap":
+        fixed = rates.step + rates.layer * work.layers
+        return fixed + work.flops / rates.products + work.state / rates.cached
+    shared = (rates.shared_step + rates.shared_layer * work.layers) / width
+    own = rates.member_step + rates.member_layer * work.layers
+    bandwidth = rates.cached if width * work.state < rates.cache else rates.uncached
+    return shared + own + work.flops / rates.batched_products + work.state / bandwidth
+
+
+def compile_seconds(work: Workload, rates: Rates = RATES) -> float:
+    """Seconds to compile any of the forms."""
+    return rates.compile + rates.compile_layer * work.layers
+
+
+def run_seconds(work: Workload, form: Form, width: int, lanes: int, per_step: float) -> float:
+    """Seconds until all members have ended, the lanes side by side; the slots of a last round may be idle."""
+    rounds = -(-work.members // (width * lanes))
+    calls = rounds * RATES.call * (1 if form != "map" else 1.5)
+    if form == "vmap":
+        return rounds * width * work.steps * per_step + calls
+    return work.members / lanes * work.steps * per_step + calls

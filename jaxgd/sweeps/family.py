@@ -1,0 +1,176 @@
+"""Families: trials that one compiled program serves, and what that program is called with."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxgd._types import Array, Params, PyTree
+from jaxgd.sweeps.trial import Fold, Trial
+from jaxgd.training.evaluation import model_scalars
+from jaxgd.training.preparing import make_order, make_spec, new_state, ready_data
+from jaxgd.training.run import Limits, RunSpec, RunState, zero_sums
+
+
+@dataclass(eq=False)
+class Family:
+    """Trials of one structure: the same layers, rule, batch size and shapes of data.
+
+    Attributes:
+      spec: what their program depends on.
+      trials: {number in the sweep: trial}.
+    """
+
+    spec: RunSpec
+    trials: dict[int, Trial] = field(default_factory=dict)
+    _params: dict[int, Params] = field(default_factory=dict)
+    _data: dict[int, tuple[Any, Any]] = field(default_factory=dict)
+
+    @property
+    def longest(self) -> int:
+        """The most epochs that any trial has."""
+        return max(trial.epochs for trial in self.trials.values())
+
+    @cached_property
+    def example(self) -> Trial:
+        """Any of the trials."""
+        return next(iter(self.trials.values()))
+
+    @property
+    def num_rows(self) -> int:
+        """Rows that train."""
+        return len(self.example.fold.training["x"])
+
+    def data(self, fold: Fold) -> tuple[dict[str, Array], dict[str, Array] | None]:
+        """Training and validation rows on the device, targets as the loss takes them."""
+        key = id(fold)
+        if key not in self._data:
+            objective = self.example.objective
+            training = ready_data(objective, dict(fold.training))
+            validation = fold.validation
+            self._data[key] = (
+                training,
+                None if validation is None else ready_data(objective, dict(validation)),
+            )
+        return self._data[key]
+
+    def start(self, numbers: Sequence[int]) -> "Members":
+        """The state of these trials before their first step, stacked."""
+        return stacked([self._member(self.trials[number]) for number in numbers])
+
+    def _member(self, trial: Trial) -> "Members":
+        train = new_state(trial.model, trial.optimizer, trial.seed, self._initial(trial))
+        rule = self.spec.early_stopping
+        dtype = trial.model.policy.params
+        state = RunState(
+            train=train,
+            sums=self.zero_sums,
+            epoch=jnp.int32(0),
+            batch=jnp.int32(0),
+            stopping=None if rule is None else rule.start(train.params, dtype),
+            finite=jnp.asarray(True),
+        )
+        stopping = trial.early_stopping
+        limits = Limits(
+            jnp.int32(trial.epochs), jnp.int32(0), None if stopping is None else stopping.numbers(dtype)
+        )
+        order = make_order(trial.shuffle, trial.seed, self.num_rows)
+        return Members(model_scalars(trial.model), state, order, limits)
+
+    def _initial(self, trial: Trial) -> Params:
+        """Initial parameters, drawn once a seed however many trials share them."""
+        if trial.seed not in self._params:
+            self._params[trial.seed] = jax.device_get(trial.model.init(trial.seed))
+        params = self._params[trial.seed]
+        statistics = trial.fold.statistics
+        return {**params, **{name: {**params[name], **leaves} for name, leaves in statistics.items()}}
+
+    @cached_property
+    def zero_sums(self) -> PyTree:
+        """The sums of an epoch before its first batch."""
+        training, _ = self.data(self.example.fold)
+        params = jax.eval_shape(self.example.model.init)
+        objective = self.example.objective.at_inference()
+        return jax.device_get(zero_sums(objective, params, training, self.spec.batch_size))
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Members:
+    """What differs between the members of a family: all leaves [members, ...], on the host.
+
+    `limits.step` is of no meaning here; how far a call goes is said with the call.
+    """
+
+    scalars: list[Any]
+    state: RunState
+    order: Any
+    limits: Limits
+
+    @property
+    def count(self) -> int:
+        """How many members."""
+        return len(self.state.epoch)
+
+    def take(self, places: Sequence[int]) -> "Members":
+        """Some of them."""
+        chosen = np.asarray(places, np.int64)
+        return jax.tree.map(lambda leaf: leaf[chosen], self)
+
+    def put(self, places: Sequence[int], others: "Members") -> "Members":
+        """These with others in some places."""
+        chosen = np.asarray(places, np.int64)
+
+        def placed(mine: np.ndarray, theirs: np.ndarray) -> np.ndarray:
+            merged = np.array(mine)
+            merged[chosen] = theirs
+            return merged
+
+        return jax.tree.map(placed, self, others)
+
+
+def stacked(members: Sequence[Members]) -> Members:
+    """Single members as one."""
+    return jax.tree.map(lambda *leaves: np.stack([np.asarray(leaf) for leaf in leaves]), *members)
+
+
+def concatenated(members: Sequence[Members]) -> Members:
+    """Several stacks as one."""
+    return jax.tree.map(lambda *leaves: np.concatenate(leaves), *members)
+
+
+def families(trials: Sequence[Trial]) -> list[Family]:
+    """Trials grouped by the program that serves them, in the order of their first trial."""
+    found: dict[Any, Family] = {}
+    for number, trial in enumerate(trials):
+        spec = spec_of(trial)
+        shapes = tuple(
+            None if data is None else tuple((name, np.shape(array)) for name, array in data.items())
+            for data in (trial.fold.training, trial.fold.validation)
+        )
+        numbers = jax.tree.structure(trial.optimizer.hyperparameters)
+        family = found.setdefault((spec, shapes, numbers, trial.shuffle), Family(spec))
+        family.trials[number] = trial
+    return list(found.values())
+
+
+def spec_of(trial: Trial) -> RunSpec:
+    """What the program of this trial depends on; the same object that `fit` makes."""
+    fold = trial.fold
+    return make_spec(
+        trial.objective,
+        trial.optimizer.rule,
+        trial.batch_size,
+        dict(fold.training),
+        None if fold.validation is None else dict(fold.validation),
+        trial.early_stopping,
+    )
+
+
+def on_device(tree: PyTree) -> PyTree:
+    """The same arrays on the device."""
+    return jax.tree.map(jnp.asarray, tree)
