@@ -107,6 +107,7 @@ def _own_cells(
             leaf = step_into(leaf, key)
         return Cell((*root, *keys), tuple(leaf.shape), np.dtype(leaf.dtype))
 
+    _check_form(rule, form)
     found = [Cell((*root, "count"))]
     if _has_rate(template, form):
         found.append(cell("hyperparameters", "learning_rate"))
@@ -120,8 +121,19 @@ def _own_cells(
             found.append(cell("slots", slot, *each.keys))
         else:
             found += _unused_cell(rule, slot, each, form)
-    shared = ("u_product",) if "u_product" in template.shared and form == KERAS_3 else ()
-    return found + [cell("shared", name) for name in shared]
+    return found + [cell("shared", name) for name in template.shared if name == "u_product"]
+
+
+def _check_form(rule: Any, form: str) -> None:
+    """Raises for an optimizer of tf.keras 2 that cannot go on."""
+    leave_out = "load(path, training=False) leaves the optimizer out."
+    if form == KERAS_2_LEGACY and rule.class_name not in _LEGACY:
+        raise KerasFileError(
+            f"optimizer: {rule.class_name} computed something else before tf.keras 2.11; only "
+            f"{', '.join(_LEGACY)} go on. {leave_out}"
+        )
+    if form == KERAS_2 and rule.class_name == "Nadam":
+        raise KerasFileError(f"optimizer: tf.keras 2 does not save all of Nadam's state. {leave_out}")
 
 
 def _has_rate(template: OptimizerState, form: str) -> bool:
@@ -140,11 +152,6 @@ def _unused_cell(rule: Any, slot: str | None, of: Variable, form: str) -> list[C
 def _slots(rule: Any, known: Sequence[Variable], form: str) -> list[tuple[str | None, Variable]]:
     """The slots in the order in which they are listed; None is one that nothing uses."""
     names = rule.active_slots()
-    if form == KERAS_2_LEGACY and rule.class_name not in _LEGACY:
-        raise KerasFileError(
-            f"optimizer: {rule.class_name} computed something else before tf.keras 2.11; only "
-            f"{', '.join(_LEGACY)} go on. load(path, training=False) leaves the optimizer out."
-        )
     if form == KERAS_2 and rule.class_name == "SGD" and not names:
         return [(None, each) for each in known]
     if rule.class_name in _BY_SLOT or form == KERAS_2_LEGACY:

@@ -15,7 +15,6 @@ from jaxgd.model import Sequential
 from jaxgd.optimizers import Optimizer, OptimizerState
 
 _COUNTS = ("count", "step_counter")
-_U_PRODUCT = ("shared", "u_product")
 
 
 def trainable_part(model: Sequential, params: Params) -> PyTree:
@@ -80,8 +79,6 @@ def read_state(
         if cell.constant is None:
             array = file.read(path, cell.shape, cell.file_dtype)
             state = _replaced(state, cell.keys, jnp.asarray(array, jnp.int32 if _is_count(cell) else None))
-    if "u_product" in state.shared and not any(cell.keys == _U_PRODUCT for cell in layout.values()):
-        state = _replaced(state, _U_PRODUCT, _u_product(optimizer, int(state.count), state))
     return state
 
 
@@ -99,11 +96,3 @@ def _replaced(node: Any, keys: Sequence[Any], value: Any) -> Any:
     if isinstance(node, tuple):
         return (*node[: keys[0]], child, *node[keys[0] + 1 :])
     return {**node, keys[0]: child}
-
-
-def _u_product(optimizer: Optimizer, count: int, state: OptimizerState) -> Any:
-    """Nadam's product of its momenta so far, which tf.keras 2 does not save."""
-    beta_1 = float(optimizer.settings["beta_1"])
-    dtype = state.shared["u_product"].dtype
-    steps = np.arange(1, min(count, 10_000) + 1)
-    return jnp.asarray(np.prod(beta_1 * (1.0 - 0.5 * 0.96**steps)), dtype)
