@@ -96,6 +96,7 @@ _WITH_RESUME = {"resume", "epochs", "checkpoint_every", "no_report", "quiet", "c
     show_default=True,
     help="Of split, parameters, order and dropout.",
 )
+@click.option("--split-seed", type=int, metavar="SEED", help="Of the split alone.  [default: the seed]")
 @click.option("--dtype", default=_DEFAULTS.dtype, show_default=True, help=f"{', '.join(DTYPES)}.")
 @click.option(
     "--on-divergence",

@@ -1,7 +1,8 @@
 """From settings and a table to all that a run needs. Everything that a user may have got wrong shows here."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -23,6 +24,10 @@ METRICS = {
 _OUTPUT_ACTIVATIONS = {"multiclass": "softmax", "binary": "sigmoid", "regression": "linear"}
 _TAKES_LABELS = ("sparse_categorical_crossentropy", "categorical_generalized_cross_entropy")
 _FOR_CLASSES = ("crossentropy", "cross_entropy", "hinge", "dice", "tversky")
+
+
+Rows: TypeAlias = Callable[[data.Prepared], tuple[np.ndarray, np.ndarray]]
+"""Training rows and held-out rows, places in what was prepared."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +71,7 @@ class Plan:
         return self.prepared.x[which], targets(y, self.prepared.encoding, self.loss)
 
 
-def make_plan(settings: Settings, table: data.Table | None = None) -> Plan:
+def make_plan(settings: Settings, table: data.Table | None = None, rows: Rows | None = None) -> Plan:
     """All that a run of these settings needs.
 
     Standardisation and the target's scale are measured on the training rows alone.
@@ -74,13 +79,13 @@ def make_plan(settings: Settings, table: data.Table | None = None) -> Plan:
     Args:
       settings: of the run.
       table: the rows, if they were read already.
+      rows: those to train on and those held out, given what was prepared; None splits as the settings say.
 
     Raises:
       TypeError, ValueError: a setting, or data (`DataError`), that cannot be used.
     """
     settings.check()
-    optimizer_class = optimizers.get(settings.optimizer)
-    loss = None if settings.loss is None else losses.get(settings.loss)
+    _check_names(settings)
     table = data.read(settings.data) if table is None else table
     prepared = data.prepare(
         table,
@@ -90,12 +95,41 @@ def make_plan(settings: Settings, table: data.Table | None = None) -> Plan:
         categories=settings.categories,
         exclude=settings.exclude,
     )
-    task = prepared.encoding.task
-    loss = losses.get(LOSSES[task]) if loss is None else _fitting_loss(loss, task)
-    training, held_out = split(prepared, settings)
+    training, held_out = split(prepared, settings) if rows is None else rows(prepared)
     prepared = _without_held_out_means(prepared, table, training)
+    return _planned(settings, table, prepared, training, held_out)
+
+
+def replan(plan: Plan, settings: Settings) -> Plan:
+    """The same rows with another network, loss or optimizer.
+
+    Raises:
+      TypeError, ValueError: as `make_plan`.
+    """
+    settings.check()
+    _check_names(settings)
+    return _planned(settings, plan.table, plan.prepared, plan.training_rows, plan.held_out_rows)
+
+
+def _check_names(settings: Settings) -> None:
+    """Raises ValueError for an unknown optimizer or loss, before the data is read."""
+    optimizers.get(settings.optimizer)
+    if settings.loss is not None:
+        losses.get(settings.loss)
+
+
+def _planned(
+    settings: Settings,
+    table: data.Table,
+    prepared: data.Prepared,
+    training: np.ndarray,
+    held_out: np.ndarray,
+) -> Plan:
+    task = prepared.encoding.task
+    own = settings.loss is not None
+    loss = _fitting_loss(losses.get(settings.loss), task) if own else losses.get(LOSSES[task])
     model, params = _model(settings, prepared, training)
-    optimizer = _optimizer(settings, optimizer_class, loss, prepared, training)
+    optimizer = _optimizer(settings, loss, prepared, training)
     return Plan(settings, table, prepared, training, held_out, model, params, loss, optimizer, METRICS[task])
 
 
@@ -105,7 +139,8 @@ def split(prepared: data.Prepared, settings: Settings) -> tuple[np.ndarray, np.n
     if not settings.validation_split:
         return np.arange(num_rows), np.arange(0)
     stratify = None if prepared.encoding.task == "regression" else prepared.y
-    return data.split_rows(num_rows, settings.validation_split, settings.seed, stratify)
+    seed = settings.seed if settings.split_seed is None else settings.split_seed
+    return data.split_rows(num_rows, settings.validation_split, seed, stratify)
 
 
 def _without_held_out_means(
@@ -176,8 +211,9 @@ def _statistics(prepared: data.Prepared, training: np.ndarray, leaves: dict[str,
 
 
 def _optimizer(
-    settings: Settings, chosen: Optimizer, loss: losses.Loss, prepared: data.Prepared, training: np.ndarray
+    settings: Settings, loss: losses.Loss, prepared: data.Prepared, training: np.ndarray
 ) -> Optimizer:
+    chosen = optimizers.get(settings.optimizer)
     given = {
         name: getattr(settings, name)
         for name in ("learning_rate", "weight_decay", "clipnorm", "global_clipnorm")

@@ -33,6 +33,7 @@ class Settings:
       patience: epochs without a lower loss of the held-out rows after which the run stops and the best epoch
         is kept; None runs all epochs.
       seed: of the split, the parameters, the order of rows and dropout.
+      split_seed: of the split, if it is another than `seed`.
       dtype: the model's.
       on_divergence, max_halvings: as in `jaxgd.fit`.
 
@@ -60,6 +61,7 @@ class Settings:
     validation_split: float = 0.2
     patience: int | None = None
     seed: int = 0
+    split_seed: int | None = None
     dtype: str = "float32"
     on_divergence: str = "stop"
     max_halvings: int = 3
@@ -102,9 +104,13 @@ class Settings:
             check_integer("patience", self.patience, 0)
             if not self.validation_split:
                 raise wrong("patience", self.patience, "held-out rows (validation_split above 0) to watch")
-        check_integer("seed", self.seed, 0)
-        if self.seed >= 2**32:
-            raise wrong("seed", self.seed, "an integer below 2**32")
+        for name in ("seed", "split_seed"):
+            value = getattr(self, name)
+            if value is None and name == "split_seed":
+                continue
+            check_integer(name, value, 0)
+            if value >= 2**32:
+                raise wrong(name, value, "an integer below 2**32")
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON takes it."""
