@@ -5,6 +5,7 @@ from typing import Any
 
 from jaxgd._checks import unknown_name
 from jaxgd.checkpoints import describe, tree_digest
+from jaxgd.checkpoints.arrays import named_leaves
 from jaxgd.training.checkpointing import Goal
 from jaxgd.training.early_stopping import EarlyStopping
 from jaxgd.training.objective import Objective
@@ -16,29 +17,24 @@ def describe_run(
     optimizer: Any,
     training: Mapping[str, Any],
     validation: Mapping[str, Any] | None,
-    *,
-    params: Any,
-    state: Any,
-    **settings: Any,
+    given: Mapping[str, Any],
+    settings: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Everything that a run's result depends on, but for how many epochs it lasts.
 
     Args:
       objective, optimizer: of the run.
       training, validation: its rows.
-      params, state: as given to `fit`; known by their checksum.
-      settings: the other arguments.
+      given: {name: a tree of arrays that the run was given to begin with, or None}.
+      settings: the other arguments of `fit`, by name.
     """
     rows = {"training": training, "validation": validation}
     return {
         "data": {name: _arrays(data) for name, data in rows.items()},
-        "model": describe(objective.model),
-        "loss": describe(objective.loss),
-        "metrics": describe([objective.metrics, objective.weighted_metrics]),
+        **describe(objective),
         "optimizer": {"kind": optimizer.rule.class_name, **describe(optimizer.settings)},
-        "params": None if params is None else tree_digest(params),
-        "state": None if state is None else tree_digest(state),
-        **{name: describe(value) for name, value in settings.items()},
+        **{name: None if tree is None else tree_digest(tree) for name, tree in given.items()},
+        **describe(settings),
     }
 
 
@@ -62,4 +58,4 @@ def make_goal(
 
 
 def _arrays(data: Mapping[str, Any] | None) -> Any:
-    return None if data is None else {name: describe(array) for name, array in data.items()}
+    return None if data is None else {name: describe(array) for name, array in named_leaves(data).items()}

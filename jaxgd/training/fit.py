@@ -2,16 +2,21 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from os import PathLike
 from typing import Any
 
 from jaxgd import optimizers
 from jaxgd._checks import check_integer
 from jaxgd._types import Params
 from jaxgd.model_base import Model
+from jaxgd.optimizers._scaling import scale_learning_rate
+from jaxgd.training.checkpointing import Checkpoint, Saver
+from jaxgd.training.describing import describe_run, make_goal
 from jaxgd.training.early_stopping import EarlyStopping
 from jaxgd.training.host_loop import HostLoop
 from jaxgd.training.objective import make_objective
 from jaxgd.training.preparing import (
+    check_on_divergence,
     check_seed,
     check_state,
     make_order,
@@ -47,6 +52,9 @@ def fit(
     state: TrainState | None = None,
     initial_epoch: int = 0,
     early_stopping: EarlyStopping | None = None,
+    checkpoint: Checkpoint | str | PathLike[str] | None = None,
+    on_divergence: str = "stop",
+    max_halvings: int = 3,
     progress: ProgressFn | None = None,
 ) -> FitResult:
     """Train a model as Keras's `compile` and `fit` do.
@@ -79,17 +87,26 @@ def fit(
       state: go on from this state instead; its optimizer numbers are used, `optimizer` must be its kind.
       initial_epoch: the number of the first epoch, as far as shuffling and `epochs` are concerned.
       early_stopping: an `EarlyStopping`, carried in the program.
+      checkpoint: a folder, or a `Checkpoint`: the run is saved there while it goes on, and continues from
+        there, bit for bit, if it was saved there before. More epochs may be asked for; anything else that
+        differs is refused.
+      on_divergence: "stop"; or "restore": go back to the start of the epoch with the lowest training loss
+        and on with half the learning rate.
+      max_halvings: how often the latter may happen before the run stops.
       progress: called between chunks of the run with a `Progress`; returning False ends the run.
 
     Returns: a `FitResult`.
     Raises:
-      TypeError, ValueError: an argument that does not fit; nothing has run then.
+      TypeError, ValueError: an argument that does not fit, or a checkpoint (`CheckpointError`); nothing has
+        run then.
     Keras: `Model.compile` and `Model.fit`, row for row with shuffle=False or "keras".
     """
     started = time.perf_counter()
     check_integer("epochs", epochs, 0)
     check_integer("batch_size", batch_size, 1)
     check_integer("initial_epoch", initial_epoch, 0)
+    halvings = check_on_divergence(on_divergence, max_halvings)
+    saving = Checkpoint.of(checkpoint)
     if early_stopping is not None and not isinstance(early_stopping, EarlyStopping):
         raise TypeError(f"early_stopping: expected an EarlyStopping, got {early_stopping!r}.")
     check_seed(seed)
@@ -111,9 +128,18 @@ def fit(
     chosen = optimizers.get(optimizer)
     if state is not None:
         check_state(model, chosen, state)
+    given = {"params": params, "state": state}
     if state is None:
         state = new_state(model, chosen, seed, params)
+    if halvings:
+        scale_learning_rate(state.opt_state, 0.5)  # raises for a rate that cannot be halved
     spec = make_spec(objective, chosen.rule, batch_size, training, validation, early_stopping)
     order = make_order(shuffle, seed, len(training["x"]))
-    loop = HostLoop(spec, objective, training, validation, order, early_stopping, started)
+    saver = None
+    if saving is not None:
+        settings = {"batch_size": spec.batch_size, "shuffle": shuffle, "seed": seed, "halvings": halvings}
+        settings |= {"initial_epoch": initial_epoch, "early_stopping": early_stopping}
+        identity = describe_run(objective, chosen, training, validation, given, settings)
+        saver = Saver(saving, identity, make_goal(objective, saving.monitor, early_stopping, validation))
+    loop = HostLoop(spec, objective, training, validation, order, early_stopping, started, saver, halvings)
     return loop.until(epochs, initial_epoch, copy(state), progress)

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxgd._checks import wrong
+from jaxgd._checks import check_integer, unknown_name, wrong
 from jaxgd._statistics import partition
 from jaxgd._types import Params
 from jaxgd.model_base import Model
@@ -60,6 +60,14 @@ def ready_data(objective: Objective, data: dict[str, Any]) -> dict[str, Any]:
     params = jax.eval_shape(objective.model.init)
     jax.eval_shape(objective.at_inference(), params, first)
     return ready
+
+
+def check_on_divergence(on_divergence: str, max_halvings: int) -> int:
+    """How often the learning rate may be halved. Raises TypeError or ValueError."""
+    check_integer("max_halvings", max_halvings, 1)
+    if on_divergence not in ("stop", "restore"):
+        raise unknown_name("on_divergence", on_divergence, ("stop", "restore"))
+    return max_halvings if on_divergence == "restore" else 0
 
 
 def check_seed(seed: Any) -> None:
@@ -133,12 +141,19 @@ def make_spec(
 def _stopping_rule(objective: Objective, early_stopping: EarlyStopping | None, validates: bool) -> Any:
     if early_stopping is None:
         return None
-    directions = {"loss": "min", **{name: m.direction for name, m in objective.named_metrics.items()}}
-    if validates:
-        directions |= {f"val_{name}": direction for name, direction in directions.items()}
+    directions = column_directions(objective, validates)
     if early_stopping.monitor not in directions:
         known = ", ".join(directions)
         raise ValueError(
             f"early_stopping: monitor {early_stopping.monitor!r} is not recorded; there are {known}."
         )
     return early_stopping.rule(directions[early_stopping.monitor])
+
+
+def column_directions(objective: Objective, validates: bool) -> dict[str, str | None]:
+    """The columns of the history, and for each whether "min" or "max" is better; None where that is open."""
+    directions: dict[str, str | None] = {"loss": "min"}
+    directions |= {name: metric.direction for name, metric in objective.named_metrics.items()}
+    return (
+        directions | {f"val_{name}": each for name, each in directions.items()} if validates else directions
+    )

@@ -106,7 +106,7 @@ def test_a_layer_whose_output_overflows():
     params = MODEL.init(0)
     params["dense"]["kernel"] = jnp.full((4, 3), 3e38)
     found = fit(0.01, params=params, epochs=3).divergence
-    assert (found.epoch, found.step, found.layer, found.quantity) == (1, 1, "dense", "output")
+    assert (found.epoch, found.step, found.layer, found.quantity) == (1, 1, "dense", "pre_activation")
 
 
 @pytest.mark.parametrize("every_chunk", [False, True])
