@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -47,8 +47,8 @@ class Sequential(Model):
     dtype: str = "float32"
     precision: str = "highest"
 
-    kind = "sequential"
-    class_name = "Sequential"
+    kind: ClassVar[str] = "sequential"
+    class_name: ClassVar[str] = "Sequential"
 
     @property
     def shapes(self) -> tuple[Shape, ...]:

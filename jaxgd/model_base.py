@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache, partial
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -37,6 +37,9 @@ class Model:
     layers: tuple[Layer, ...]
     dtype: str
     precision: str
+    kind: ClassVar[str]
+    """Keras's word for a model of this class, which is its name unless it has another."""
+    class_name: ClassVar[str]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -67,6 +70,11 @@ class Model:
     def output_names(self) -> tuple[str, ...]:
         """One name for each output, as Keras names them in its logs."""
         raise NotImplementedError
+
+    @property
+    def layers_in_keras_order(self) -> tuple[int, ...]:
+        """Places in `layers` in the order in which Keras lists them."""
+        return tuple(range(len(self.layers)))
 
     @property
     def policy(self) -> _policy.Policy:

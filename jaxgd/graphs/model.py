@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -44,13 +44,17 @@ class Graph(Model):
     dtype: str = "float32"
     precision: str = "highest"
 
-    kind = "functional"
-    class_name = "Functional"
+    kind: ClassVar[str] = "functional"
+    class_name: ClassVar[str] = "Functional"
 
     @property
     def order(self) -> Order:
         """In which order Keras runs the calls and lists the layers."""
         return keras_order(len(self.inputs), self.calls, tuple(result.ref for result in self.results))
+
+    @property
+    def layers_in_keras_order(self) -> tuple[int, ...]:
+        return tuple(index for index in self.order.layers if index >= 0)
 
     @property
     def input_names(self) -> tuple[str, ...]:

@@ -63,7 +63,22 @@ def _read_moments(value: Any, where: str) -> Any:
     return tuple(check_number(each, where) for each in check_list(value, where))
 
 
+def _read_axis(value: Any, where: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or abs(value) > _LARGEST_AXIS:
+        raise KerasFileError(f"{where}: expected an axis, got {shown(value)}.")
+    return value
+
+
+def _read_axes(value: Any, where: str) -> Any:
+    if isinstance(value, list):
+        return tuple(_read_axis(each, where) for each in value)
+    return _read_axis(value, where)
+
+
+_LARGEST_AXIS = 32
 _COUNT = (check_count, described.plain)
+_AXIS = (_read_axis, described.plain)
+_AXES = (_read_axes, described.plain)
 _FLAG = (check_flag, described.plain)
 _NUMBER = (check_number, described.plain)
 _SEED = (_read_seed, described.plain)
@@ -125,6 +140,19 @@ FORMS: dict[str, Form] = {
     ),
     "Rescaling": Form(layers.Rescaling, {"scale": _NUMBER, "offset": _NUMBER}),
     "Flatten": Form(layers.Flatten, {}, {"data_format": ("channels_last", None)}),
+    **{
+        each.__name__: Form(each, {})
+        for each in (
+            layers.Add,
+            layers.Subtract,
+            layers.Multiply,
+            layers.Average,
+            layers.Maximum,
+            layers.Minimum,
+        )
+    },
+    "Concatenate": Form(layers.Concatenate, {"axis": _AXIS}),
+    "Dot": Form(layers.Dot, {"axes": _AXES, "normalize": _FLAG}),
 }
 _CLASS_OF = {form.layer: class_name for class_name, form in FORMS.items()}
 _COMMON = ("name", "trainable", "dtype")
@@ -133,6 +161,8 @@ _ANY_ACTIVATION = {"Activation", *described.ACTIVATION_CLASSES}
 
 def class_name_of(layer: Layer) -> str:
     """Keras's class for a layer."""
+    if isinstance(layer, layers.Nested):
+        return layer.class_name
     if isinstance(layer, layers.ActivationLayer):
         activation = activations.get(layer.activation)
         if described.has_name(activation):
@@ -143,13 +173,13 @@ def class_name_of(layer: Layer) -> str:
     return _CLASS_OF[type(layer)]
 
 
-def write_layer(layer: Layer, name: str, input_shape: Shape, policy: dict[str, Any]) -> dict[str, Any]:
+def write_layer(layer: Layer, name: str, input_shape: Any, policy: dict[str, Any]) -> dict[str, Any]:
     """Keras's configuration of a layer.
 
     Args:
       layer: of jaxgd.
       name: its name in the model.
-      input_shape: of one row.
+      input_shape: of one row; a tuple of such shapes for several inputs.
       policy: Keras's configuration of the dtypes.
     """
     class_name = class_name_of(layer)
@@ -159,7 +189,10 @@ def write_layer(layer: Layer, name: str, input_shape: Shape, policy: dict[str, A
         config.get("activation"), dict
     ):  # a layer too; without a dtype it would take Keras's global one
         config["activation"]["config"] |= {"name": f"{name}_activation", "dtype": policy}
-    return make_entry("keras.layers", class_name, config, build_config={"input_shape": [None, *input_shape]})
+    shape: Any = [None, *input_shape]
+    if layer.several_inputs:
+        shape = [[None, *each] for each in input_shape]
+    return make_entry("keras.layers", class_name, config, build_config={"input_shape": shape})
 
 
 def _own_settings(layer: Layer, class_name: str, where: str) -> dict[str, Any]:
@@ -173,8 +206,8 @@ def _own_settings(layer: Layer, class_name: str, where: str) -> dict[str, Any]:
     }
 
 
-def read_layer(entry: Entry, input_shape: Shape, where: str) -> Layer:
-    """The layer behind Keras's configuration, named as in the file."""
+def read_layer(entry: Entry, input_shape: Any, where: str) -> Layer:
+    """The layer behind Keras's configuration, named as in the file; the shape is of a row, or several."""
     config = entry.config
     common = {
         "name": check_string(config.get("name"), f"{where}: name"),

@@ -1,12 +1,15 @@
 """Models and Keras's configurations of them: `config.json` without its part about training."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from jaxgd._types import Shape
+from jaxgd.graphs import Graph
+from jaxgd.keras_files import graph_configs
 from jaxgd.keras_files.errors import (
     KerasFileError,
+    check_flag,
     check_keys,
     check_list,
     check_mapping,
@@ -17,42 +20,61 @@ from jaxgd.keras_files.errors import (
 )
 from jaxgd.keras_files.layer_configs import read_layer, write_layer
 from jaxgd.keras_files.objects import Entry, make_entry, parse_entry
-from jaxgd.layers import Layer
+from jaxgd.layers import Layer, Nested
 from jaxgd.model import Sequential, sequential
+from jaxgd.model_base import Model
 
 MAX_LAYERS = 1000
 _INPUT = "InputLayer"
 _INPUT_KEYS = ("batch_shape", "batch_input_shape", "dtype", "sparse", "ragged", "name", "optional")
+_MODELS = {"Sequential": "keras", "Functional": "keras.src.models.functional"}
 
 
-def write_model(model: Sequential, name: str = "sequential") -> dict[str, Any]:
+def write_model(model: Model, name: str, *, trainable: bool = True) -> dict[str, Any]:
     """Keras's configuration of a model."""
     policy = make_entry("keras", "DTypePolicy", {"name": model.dtype})
-    shape = [None, *model.input_shape]
-    first = make_entry(
-        "keras.layers",
-        _INPUT,
-        {
-            "batch_shape": shape,
-            "dtype": model.policy.params.name,
-            "sparse": False,
-            "ragged": False,
-            "name": _free_name("input_layer", model.names),
-            "optional": False,
-        },
-    )
-    stack = [
-        write_layer(layer, layer_name, input_shape, policy)
-        for layer, layer_name, input_shape in zip(model.layers, model.names, model.shapes, strict=False)
-    ]
+
+    def write(layer: Layer, layer_name: str, shape: Any) -> dict[str, Any]:
+        if isinstance(layer, Nested):
+            return write_model(layer.model, layer_name, trainable=layer.trainable)
+        return write_layer(layer, layer_name, shape, policy)
+
+    if isinstance(model, Graph):
+        config = {
+            "name": name,
+            "trainable": trainable,
+            **graph_configs.write_graph(model, write, _write_input),
+        }
+        return make_entry(
+            _MODELS["Functional"],
+            "Functional",
+            config,
+            registered_name="Functional",
+            build_config={"input_shape": None},
+        )
+    (shape,) = model.input_shapes
+    first = _write_input(_free_name("input_layer", model.names), shape, model)
+    stack = map(write, model.layers, model.names, model.layer_input_shapes)
     config = {
         "name": name,
-        "trainable": True,
+        "trainable": trainable,
         "dtype": policy,
         "layers": [first, *stack],
-        "build_input_shape": shape,
+        "build_input_shape": [None, *shape],
     }
-    return make_entry("keras", "Sequential", config, build_config={"input_shape": shape})
+    return make_entry("keras", "Sequential", config, build_config={"input_shape": [None, *shape]})
+
+
+def _write_input(name: str, shape: Shape, model: Model) -> dict[str, Any]:
+    config = {
+        "batch_shape": [None, *shape],
+        "dtype": model.policy.params.name,
+        "sparse": False,
+        "ragged": False,
+        "name": name,
+        "optional": False,
+    }
+    return make_entry("keras.layers", _INPUT, config)
 
 
 def _free_name(name: str, taken: tuple[str, ...]) -> str:
@@ -61,66 +83,132 @@ def _free_name(name: str, taken: tuple[str, ...]) -> str:
     return name
 
 
-def read_model(value: Mapping[str, Any], precision: str) -> Sequential:
+def read_model(value: Mapping[str, Any], precision: str) -> Sequential | Graph:
     """The model behind Keras's configuration.
 
     Raises:
-      KerasFileError: it is not a Sequential model of layers that jaxgd has.
+      KerasFileError: it is not a Sequential or Functional model of layers that jaxgd has.
     """
-    root = dict(value)
-    root.pop("compile_config", None)
-    entry = _root_entry(root)
-    check_keys(entry.config, ("name", "trainable", "dtype", "layers", "build_input_shape"), "the model")
-    entries = _layer_entries(entry.config.get("layers"))
-    shape, entries = _input_shape(entry.config, entries)
-    stack, policies, current = [], [], shape
+    root = _model_entry({key: part for key, part in value.items() if key != "compile_config"}, "the model")
+    policies = {_policy(each, where) for each, where in _dtypes(root, None, "the model")}
+    if len(policies) > 1:
+        raise KerasFileError(f"the layers' dtypes differ: {', '.join(sorted(policies))}.")
+    options = {"dtype": policies.pop() if policies else "float32", "precision": precision}
+    with failing_in("the model"):
+        return _read_model(root, options, "")
+
+
+def _read_model(entry: Entry, options: dict[str, str], where: str) -> Sequential | Graph:
+    """A model, at any depth; `where` is that of the model around it, for messages."""
+    model = (
+        _read_graph(entry, options, where)
+        if entry.class_name != "Sequential"
+        else _read_stack(entry, options, where)
+    )
+    if not check_flag(entry.config.get("trainable", True), f"{where}the model: trainable"):
+        model = replace(model, layers=tuple(replace(layer, trainable=False) for layer in model.layers))
+    return model
+
+
+def _read_stack(entry: Entry, options: dict[str, str], where: str) -> Sequential:
+    check_keys(
+        entry.config, ("name", "trainable", "dtype", "layers", "build_input_shape"), f"{where}the model"
+    )
+    entries = _layer_entries(entry.config, where)
+    shape, entries = _stack_input(entry.config, entries, where)
+    stack, current = [], shape
     for index, each in enumerate(entries):
-        where = f"layer {index} ({shown(each.config.get('name'))})"
-        layer = read_layer(each, current, where)
-        with failing_in(where):
+        place = f"{where}layer {index} ({shown(each.config.get('name'))})"
+        layer = _read_layer(each, current, options, place)
+        with failing_in(place):
             current = layer.output_shape(current)
         stack.append(layer)
-        policies += [_policy(value, where) for value in _dtypes(each, entry.config.get("dtype"))]
-    if len(set(policies)) > 1:
-        raise KerasFileError(f"the layers' dtypes differ: {', '.join(sorted(set(policies)))}.")
-    with failing_in("the model"):
-        return sequential(_without_numbers(stack), shape, dtype=policies[0], precision=precision)
+    return sequential(_without_numbers(stack), shape, dtype=options["dtype"], precision=options["precision"])
 
 
-def _root_entry(root: dict[str, Any]) -> Entry:
-    if root.get("class_name") != "Sequential":
+def _read_graph(entry: Entry, options: dict[str, str], where: str) -> Graph:
+    check_keys(
+        entry.config,
+        ("name", "trainable", "dtype", "layers", "input_layers", "output_layers"),
+        f"{where}the model",
+    )
+    values = [check_mapping(each, f"{where}layers") for each in _layers(entry.config, where)]
+    return graph_configs.read_graph(
+        [(_layer_entry(each, f"{where}layer {index}"), each) for index, each in enumerate(values)],
+        entry.config,
+        lambda each, shape, place: _read_layer(each, shape, options, place),
+        _read_input,
+        options,
+        where,
+    )
+
+
+def _read_layer(entry: Entry, shape: Any, options: dict[str, str], where: str) -> Layer:
+    if entry.class_name not in _MODELS:
+        return read_layer(entry, shape, where)
+    model = _read_model(entry, options, f"{where}: ")
+    return Nested(
+        model,
+        name=check_string(entry.config.get("name"), f"{where}: name"),
+        trainable=bool(entry.config.get("trainable", True)),
+    )
+
+
+def _model_entry(value: Any, where: str) -> Entry:
+    entry = check_mapping(value, where)
+    name = entry.get("class_name")
+    if name == "Model":  # Keras's older word
+        entry, name = {**entry, "class_name": "Functional"}, "Functional"
+    if name not in _MODELS:
         raise KerasFileError(
-            f"the model is of class {shown(root.get('class_name'))}; only Sequential models are read."
+            f"{where} is of class {shown(name)}; only Sequential and Functional models are read. "
+            "Build a Functional model of the same layers in Keras, take its weights over and save that."
         )
-    return parse_entry(root, "keras", "the model")
+    if entry.get("module") in ("keras", "keras.models"):  # where both classes can be imported from
+        entry = {**entry, "module": _MODELS[name]}
+    return parse_entry(entry, _MODELS[name], where)
 
 
-def _layer_entries(value: Any) -> list[Entry]:
-    entries = check_list(value, "layers")
+def _layers(config: Mapping[str, Any], where: str) -> list[Any]:
+    entries = check_list(config.get("layers"), f"{where}layers")
     if not entries or len(entries) > MAX_LAYERS:
-        raise KerasFileError(f"layers: expected 1 to {MAX_LAYERS} layers, got {len(entries)}.")
-    return [_layer_entry(each, f"layer {index}") for index, each in enumerate(entries)]
+        raise KerasFileError(f"{where}layers: expected 1 to {MAX_LAYERS} layers, got {len(entries)}.")
+    return entries
+
+
+def _layer_entries(config: Mapping[str, Any], where: str) -> list[Entry]:
+    return [_layer_entry(each, f"{where}layer {index}") for index, each in enumerate(_layers(config, where))]
 
 
 def _layer_entry(value: Any, where: str) -> Entry:
-    if isinstance(value, dict) and value.get("class_name") in ("Sequential", "Functional", "Model"):
-        raise KerasFileError(f"{where}: a model inside the model is not read; put its layers in its place.")
+    if isinstance(value, dict) and value.get("class_name") in (*_MODELS, "Model"):
+        return _model_entry(value, where)
     return parse_entry(value, "keras.layers", where)
 
 
-def _input_shape(config: Mapping[str, Any], entries: list[Entry]) -> tuple[Shape, list[Entry]]:
+def _stack_input(config: Mapping[str, Any], entries: list[Entry], where: str) -> tuple[Shape, list[Entry]]:
     """The shape of one row, and the entries without the one that only says it."""
     if entries[0].class_name != _INPUT:
-        return check_shape(config.get("build_input_shape"), "build_input_shape"), entries
-    first, where = entries[0].config, "the input layer"
-    check_keys(first, _INPUT_KEYS, where)
-    for flag in ("sparse", "ragged", "optional"):
-        if first.get(flag, False) is not False:
-            raise KerasFileError(f"{where}: {flag} inputs are not supported.")
-    shape = check_shape(first.get("batch_shape", first.get("batch_input_shape")), f"{where}: batch_shape")
+        return check_shape(config.get("build_input_shape"), f"{where}build_input_shape"), entries
     if len(entries) == 1:
-        raise KerasFileError("layers: expected a layer besides the input.")
-    return shape, entries[1:]
+        raise KerasFileError(f"{where}layers: expected a layer besides the input.")
+    return _read_input(entries[0], f"{where}the input layer"), entries[1:]
+
+
+def _read_input(entry: Entry, where: str) -> Shape:
+    """The shape of one row of an input."""
+    check_keys(entry.config, _INPUT_KEYS, where)
+    for flag in ("sparse", "ragged", "optional"):
+        if entry.config.get(flag, False) not in (False, None):
+            raise KerasFileError(f"{where}: {flag} inputs are not supported.")
+    dtype = entry.config.get("dtype")
+    if isinstance(dtype, str) and not dtype.startswith(("float", "bfloat", "mixed")):
+        raise KerasFileError(
+            f"{where}: inputs of dtype {shown(dtype)} are not supported, only numbers with a fraction."
+        )
+    return check_shape(
+        entry.config.get("batch_shape", entry.config.get("batch_input_shape")), f"{where}: batch_shape"
+    )
 
 
 def _policy(value: Any, where: str) -> str:
@@ -133,15 +221,23 @@ def _policy(value: Any, where: str) -> str:
     return check_string(entry.config.get("name"), f"{where}: dtype")
 
 
-def _dtypes(entry: Entry, default: Any) -> list[Any]:
-    """The dtype policy of a layer, and that of the layer that is its activation."""
-    own = entry.config.get("dtype", default)
-    activation = entry.config.get("activation")
-    inner = activation.get("config") if isinstance(activation, dict) else None
-    return [own, inner.get("dtype", own)] if isinstance(inner, dict) else [own]
+def _dtypes(entry: Entry, default: Any, where: str) -> Iterator[tuple[Any, str]]:
+    """The dtype policies of all layers of a model, at any depth, and where they stand."""
+    default = entry.config.get("dtype", default)
+    for each in _layer_entries(entry.config, "" if where == "the model" else f"{where}: "):
+        place = f"layer {shown(each.config.get('name'))}"
+        if each.class_name in _MODELS:
+            yield from _dtypes(each, default, place)
+        elif each.class_name != _INPUT:
+            own = each.config.get("dtype", default)
+            yield own, place
+            activation = each.config.get("activation")  # a layer too, where options were set
+            inner = activation.get("config") if isinstance(activation, dict) else None
+            if isinstance(inner, dict):
+                yield inner.get("dtype", own), place
 
 
-def _without_numbers(stack: list[Layer]) -> list[Layer]:
+def _without_numbers(stack: Sequence[Layer]) -> list[Layer]:
     """The layers without the names that they would get anyway, so that equal models are equal."""
     counts: dict[str, int] = {}
     renamed = []

@@ -10,7 +10,7 @@ from jaxgd import optimizers
 from jaxgd._types import Params
 from jaxgd.keras_files import keras2, legacy
 from jaxgd.keras_files.archive import CONFIG, METADATA, WEIGHTS, Archive
-from jaxgd.keras_files.compiling import read_loss, read_metrics
+from jaxgd.keras_files.compiled import lost_arguments, read_compiled
 from jaxgd.keras_files.errors import KerasFileError, check_mapping, failing_in, shown
 from jaxgd.keras_files.hdf5 import ArrayFile, check_paths, is_hdf5
 from jaxgd.keras_files.json_text import parse_json
@@ -20,6 +20,7 @@ from jaxgd.keras_files.optimizer_state import check_cells, read_state
 from jaxgd.keras_files.optimizer_wrappers import read_optimizer
 from jaxgd.keras_files.training import KerasTraining
 from jaxgd.keras_files.weights import check_size, param_shapes, read_params, trained, variables
+from jaxgd.graphs import Graph
 from jaxgd.model import PRECISIONS, Sequential
 from jaxgd.optimizers import Optimizer
 
@@ -35,7 +36,7 @@ _COPIES = ("optimizer/inner_optimizer/", "optimizer/optimizers/")
 class _Described(NamedTuple):
     """A file's words: the training is without the state of its optimizer."""
 
-    model: Sequential
+    model: Sequential | Graph
     training: KerasTraining | None
     form: str = KERAS_3
 
@@ -43,10 +44,10 @@ class _Described(NamedTuple):
 def load(
     path: str | os.PathLike[str],
     *,
-    model: Sequential | None = None,
+    model: Sequential | Graph | None = None,
     training: bool | KerasTraining = True,
     max_bytes: int = MAX_BYTES,
-) -> tuple[Sequential, Params, KerasTraining | None]:
+) -> tuple[Sequential | Graph, Params, KerasTraining | None]:
     """Read a model of Keras: a `.keras` or an `.h5` file; or weights alone: `.weights.h5`, `.safetensors`.
 
     Args:
@@ -82,7 +83,7 @@ def load(
         return _read(described, arrays, max_bytes)
 
 
-def _given(model: Sequential | None, training: bool | KerasTraining = False) -> Sequential:
+def _given(model: Sequential | Graph | None, training: bool | KerasTraining = False) -> Sequential | Graph:
     """The model that the caller must name for a file of weights alone."""
     if model is None:
         raise KerasFileError("the file holds weights alone; say whose they are: load(path, model=model).")
@@ -91,14 +92,14 @@ def _given(model: Sequential | None, training: bool | KerasTraining = False) -> 
     return model
 
 
-def _refuse(model: Sequential | None, training: bool | KerasTraining) -> None:
+def _refuse(model: Sequential | Graph | None, training: bool | KerasTraining) -> None:
     if model is not None or isinstance(training, KerasTraining):
         raise KerasFileError("the file has a model of its own; leave out model and what it is trained with.")
 
 
 def _read_archive(
-    file: BinaryIO, stack: ExitStack, model: Sequential | None, training: Any, max_bytes: int
-) -> tuple[Sequential, Params, KerasTraining | None]:
+    file: BinaryIO, stack: ExitStack, model: Sequential | Graph | None, training: Any, max_bytes: int
+) -> tuple[Sequential | Graph, Params, KerasTraining | None]:
     archive = Archive(file, max_bytes)
     _refuse(model, training)
     config = parse_json(archive.read(CONFIG), CONFIG)
@@ -120,19 +121,16 @@ def _describe(config: dict[str, Any], compiled: Any, version: Any, ours: Mapping
     form = keras2.form_of(compiled.get("optimizer"))
     if form != KERAS_3:
         compiled = keras2.translated_compile(compiled)
-    if compiled.get("loss_weights") is not None:
-        raise KerasFileError("loss_weights are not supported. load(path, training=False) leaves it out.")
     training = KerasTraining(
-        loss=read_loss(compiled.get("loss"), "loss"),
         optimizer=_read_optimizer(compiled.get("optimizer"), model, config, ours.get("optimizer", {})),
-        metrics=read_metrics(compiled.get("metrics"), "metrics"),
-        weighted_metrics=read_metrics(compiled.get("weighted_metrics"), "weighted_metrics"),
+        notes=tuple(lost_arguments(config)),
+        **read_compiled(compiled, model),
     )
     return _Described(model, training, form)
 
 
 def _read_optimizer(
-    value: Any, model: Sequential, config: Mapping[str, Any], ours: Mapping[str, Any]
+    value: Any, model: Sequential | Graph, config: Mapping[str, Any], ours: Mapping[str, Any]
 ) -> Optimizer:
     name = config["config"].get("name") if config.get("class_name") == "Sequential" else None
     paths = ["/".join(each.keys) for each in trained(model, param_shapes(model))]
@@ -141,7 +139,7 @@ def _read_optimizer(
 
 def _read(
     described: _Described, file: ArrayFile, max_bytes: int
-) -> tuple[Sequential, Params, KerasTraining | None]:
+) -> tuple[Sequential | Graph, Params, KerasTraining | None]:
     """The arrays, each checked before the first is read."""
     model, training, _ = described
     shapes = param_shapes(model)

@@ -19,13 +19,20 @@ class KerasTraining:
       optimizer: an optimizer of `jaxgd.optimizers`. For `save`, a name too.
       opt_state: what the optimizer remembers of the trainable part of the parameters; None: no update yet.
       metrics, weighted_metrics: `metrics.Metric`, or the name "accuracy". For `save`, any names too.
+      loss_weights: how much of each output's loss the total has; None is 1 each.
+      notes: what the file does not say, because Keras loses it on saving, and what was taken for it.
+
+    Of a model with several outputs, loss, metrics and loss_weights are dicts by the outputs' names, as `fit` takes
+    them (one loss may stand for all).
     """
 
     loss: Any
     optimizer: Any
     opt_state: OptimizerState | None = None
-    metrics: tuple[Any, ...] = ()
-    weighted_metrics: tuple[Any, ...] = ()
+    metrics: Any = ()
+    weighted_metrics: Any = ()
+    loss_weights: Any = None
+    notes: tuple[str, ...] = ()
 
     @property
     def iterations(self) -> int:

@@ -1,7 +1,7 @@
 """Where the parameters stand in `model.weights.h5`: a group for each layer, a dataset for each leaf."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -14,7 +14,7 @@ from jaxgd.keras_files.errors import KerasFileError, failing_in
 from jaxgd.keras_files.hdf5 import ArrayFile
 from jaxgd.keras_files.layer_configs import class_name_of
 from jaxgd.metrics import snake_case
-from jaxgd.model import Sequential
+from jaxgd.model_base import Model
 
 _ORDER = ("kernel", "bias", "gamma", "beta", "moving_mean", "moving_variance", "mean", "variance", "count")
 """Keras's order of a layer's variables: those that are trained first."""
@@ -35,19 +35,31 @@ class Variable(NamedTuple):
         return np.dtype(np.int64) if self.keys[-1] == "count" else self.dtype
 
 
-def layer_groups(model: Sequential) -> list[str]:
-    """The groups of the layers, such as "layers/dense_1", in order."""
+class Placed(NamedTuple):
+    """A layer, where its parameters stand, and where its weights do."""
+
+    keys: tuple[str, ...]
+    group: str
+    layer: layers.Layer
+    input_shape: Any
+
+
+def placed(model: Model, keys: tuple[str, ...] = (), root: str = "") -> Iterator[Placed]:
+    """Every layer in Keras's order; a nested model stands before its own layers."""
     counts: dict[str, int] = {}
-    groups = []
-    for layer in model.layers:
+    for index in model.layers_in_keras_order:
+        layer = model.layers[index]
         kind = snake_case(class_name_of(layer))
         count = counts.get(kind, 0)
         counts[kind] = count + 1
-        groups.append(f"layers/{kind}_{count}" if count else f"layers/{kind}")
-    return groups
+        group = f"{root}layers/{kind}_{count}" if count else f"{root}layers/{kind}"
+        place = (*keys, model.names[index])
+        yield Placed(place, group, layer, model.layer_input_shapes[index])
+        if isinstance(layer, layers.Nested):
+            yield from placed(layer.model, place, f"{group}/")
 
 
-def param_shapes(model: Sequential) -> Params:
+def param_shapes(model: Model) -> Params:
     """A tree like the model's parameters, of shapes and dtypes."""
     return jax.eval_shape(model.init)
 
@@ -59,18 +71,27 @@ def check_size(shapes: Params, max_bytes: int) -> None:
         raise KerasFileError(f"the model declares {total:,} bytes, more than max_bytes={max_bytes:,}.")
 
 
-def variables(model: Sequential, shapes: Params) -> list[Variable]:
+def variables(model: Model, shapes: Params) -> list[Variable]:
     """Every dataset that holds parameters of a model, in Keras's order."""
     found = []
-    for name, layer, group in zip(model.names, model.layers, layer_groups(model), strict=True):
-        leaves = {} if _is_declared(layer) else shapes.get(name, {})
+    for keys, group, layer, _ in placed(model):
+        if _is_declared(layer) or isinstance(layer, layers.Nested):
+            continue
+        leaves = _at_or_empty(shapes, keys)
         for index, leaf in enumerate(sorted(leaves, key=_ORDER.index)):
             shape = leaves[leaf]
-            found.append(Variable(f"{group}/vars/{index}", (name, leaf), tuple(shape.shape), shape.dtype))
+            found.append(Variable(f"{group}/vars/{index}", (*keys, leaf), tuple(shape.shape), shape.dtype))
     return found
 
 
-def trained(model: Sequential, shapes: Params) -> list[Variable]:
+def _at_or_empty(tree: Any, keys: Sequence[str]) -> Any:
+    """What stands at `keys`; nothing, where a layer has no parameters."""
+    for key in keys:
+        tree = tree.get(key, {})
+    return tree
+
+
+def trained(model: Model, shapes: Params) -> list[Variable]:
     """The variables that an optimizer updates, in Keras's order."""
     mask = model.trainable(shapes)
     return [variable for variable in variables(model, shapes) if at(mask, variable.keys)]
@@ -88,13 +109,13 @@ def _is_declared(layer: layers.Layer) -> bool:
     return isinstance(layer, layers.Normalization) and layer.mean is not None
 
 
-def read_params(model: Sequential, file: ArrayFile, known: Sequence[Variable]) -> dict[str, Any]:
+def read_params(model: Model, file: ArrayFile, known: Sequence[Variable]) -> dict[str, Any]:
     """The parameters of a model from its weights."""
     params: dict[str, Any] = {}
-    for name, layer, shape in zip(model.names, model.layers, model.shapes, strict=False):
+    for keys, _, layer, shape in placed(model):
         if _is_declared(layer):
-            with failing_in(f"layer {name!r}"):
-                params[name] = layer.init({}, shape, model.policy.params)
+            with failing_in(f"layer {keys[-1]!r}"):
+                _put(params, keys, layer.init({}, shape, model.policy.params))
     for variable in known:
         array = file.read(variable.path, variable.shape, variable.file_dtype)
         _put(params, variable.keys, jnp.asarray(array, variable.dtype))
@@ -132,7 +153,6 @@ def params_arrays(params: Params, known: Sequence[Variable]) -> dict[str, np.nda
     }
 
 
-def group_names(model: Sequential, model_name: str) -> dict[str, str]:
+def group_names(model: Model, model_name: str) -> dict[str, str]:
     """{group: name} as Keras notes them."""
-    named = zip(layer_groups(model), model.names, strict=True)
-    return {**{f"{group}/vars": name for group, name in named}, "vars": model_name}
+    return {**{f"{each.group}/vars": each.keys[-1] for each in placed(model)}, "vars": model_name}

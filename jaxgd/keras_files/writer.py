@@ -11,7 +11,7 @@ from jaxgd import optimizers
 from jaxgd._atomic import write_bytes
 from jaxgd._types import Params
 from jaxgd.keras_files.archive import CONFIG, METADATA, WEIGHTS, pack
-from jaxgd.keras_files.compiling import write_loss, write_metrics
+from jaxgd.keras_files.compiled import write_compiled
 from jaxgd.keras_files.errors import KerasFileError, failing_in
 from jaxgd.keras_files.hdf5 import write_arrays
 from jaxgd.keras_files.json_text import dump_json
@@ -21,18 +21,17 @@ from jaxgd.keras_files.optimizer_state import first_state, state_arrays
 from jaxgd.keras_files.optimizer_wrappers import write_optimizer, written_ours
 from jaxgd.keras_files.training import KerasTraining
 from jaxgd.keras_files.weights import check_params, group_names, param_shapes, params_arrays, variables
-from jaxgd.model import Sequential
+from jaxgd.model_base import Model
 
 KERAS_VERSION = "3.15.1"
 """The Keras whose format is written."""
 
-_NAME = "sequential"
 _ENDINGS = (".keras", ".weights.h5", ".safetensors")
 
 
 def save(
     path: str | os.PathLike[str],
-    model: Sequential,
+    model: Model,
     params: Params,
     training: KerasTraining | None = None,
     *,
@@ -75,7 +74,7 @@ def save(
 
 def _content(
     name: str,
-    model: Sequential,
+    model: Model,
     params: Params,
     training: KerasTraining | None,
     date_saved: datetime.datetime,
@@ -91,7 +90,7 @@ def _content(
         return safetensors_files.dumps(params)
     compiled, state, of_optimizer, names = _training(model, shapes, params, training)
     arrays = params_arrays(params, variables(model, shapes)) | state
-    weights = write_arrays(arrays, group_names(model, _NAME) | names)
+    weights = write_arrays(arrays, group_names(model, model.kind) | names)
     if name.endswith(".weights.h5"):
         return weights
     if not name.endswith(".keras"):
@@ -103,12 +102,12 @@ def _content(
         "date_saved": date_saved.strftime("%Y-%m-%d@%H:%M:%S"),
         "jaxgd": {"precision": model.precision, **of_optimizer},
     }
-    config = write_model(model, _NAME) | compiled
+    config = write_model(model, model.kind) | compiled
     return pack({METADATA: dump_json(metadata), CONFIG: dump_json(config), WEIGHTS: weights})
 
 
 def _training(
-    model: Sequential, shapes: Params, params: Params, training: KerasTraining | None
+    model: Model, shapes: Params, params: Params, training: KerasTraining | None
 ) -> tuple[dict[str, Any], dict[str, np.ndarray], dict[str, Any], dict[str, str]]:
     """Keras's `compile_config`, the optimizer's arrays, its settings for the metadata, and group names."""
     if training is None:
@@ -118,11 +117,8 @@ def _training(
     if state is None:
         state = first_state(model, optimizer, params)
     compiled: dict[str, Any] = {
-        "optimizer": write_optimizer(optimizer, state, f"{_NAME}/"),
-        "loss": write_loss(training.loss),
-        "loss_weights": None,
-        "metrics": write_metrics(training.metrics) or None,
-        "weighted_metrics": write_metrics(training.weighted_metrics) or None,
+        "optimizer": write_optimizer(optimizer, state),
+        **write_compiled(training, model),
     }
     if model.dtype == "mixed_float16":
         compiled["auto_scale_loss"] = False

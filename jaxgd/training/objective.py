@@ -181,15 +181,17 @@ def make_objective(
         )
         return Objective(model, of_outputs, plain, weighted, training)
     loss, metrics, weighted_metrics = (_only(each, outputs[0]) for each in (loss, metrics, weighted_metrics))
-    if loss_weights is not None:
-        raise ValueError(
-            f"loss_weights: the model has one output, whose loss has weight 1; got {loss_weights!r}."
-        )
     chosen = resolver.loss(loss, 0)
     plain, weighted = (
         tuple(resolver.metric(each, 0, chosen) for each in group) for group in (metrics, weighted_metrics)
     )
+    if loss_weights is not None:
+        chosen = make_losses(chosen, _listed(loss_weights), outputs, resolver.loss)
     return Objective(model, chosen, plain, weighted, training)
+
+
+def _listed(value: Any) -> Any:
+    return value if isinstance(value, Mapping | list | tuple) else [value]
 
 
 def _only(value: Any, output: str) -> Any:
@@ -198,8 +200,7 @@ def _only(value: Any, output: str) -> Any:
         return value
     if set(value) != {output}:
         raise ValueError(f"expected the output {output!r}, got {sorted(value, key=str)}.")
-    each = value[output]
-    return each
+    return value[output]
 
 
 class _Resolver:
