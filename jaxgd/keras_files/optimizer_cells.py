@@ -121,7 +121,7 @@ def _own_cells(
             found.append(cell("slots", slot, *each.keys))
         else:
             found += _unused_cell(rule, slot, each, form)
-    return found + [cell("shared", name) for name in template.shared if name == "u_product"]
+    return found + [cell("shared", name) for name in _shared(template)]
 
 
 def _check_form(rule: Any, form: str) -> None:
@@ -134,6 +134,12 @@ def _check_form(rule: Any, form: str) -> None:
         )
     if form == KERAS_2 and rule.class_name == "Nadam":
         raise KerasFileError(f"optimizer: tf.keras 2 does not save all of Nadam's state. {leave_out}")
+
+
+def _shared(template: OptimizerState) -> tuple[str, ...]:
+    """Nadam's scalar; Keras forgets it where the optimizer stands in a LossScaleOptimizer."""
+    is_kept = "u_product" in template.shared and "dynamic_scale" not in template.shared
+    return ("u_product",) if is_kept else ()
 
 
 def _has_rate(template: OptimizerState, form: str) -> bool:

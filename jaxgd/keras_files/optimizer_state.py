@@ -79,7 +79,16 @@ def read_state(
         if cell.constant is None:
             array = file.read(path, cell.shape, cell.file_dtype)
             state = _replaced(state, cell.keys, jnp.asarray(array, jnp.int32 if _is_count(cell) else None))
+    if "u_product" in state.shared and not any(cell.keys[-1:] == ("u_product",) for cell in layout.values()):
+        product = _u_product(float(optimizer.settings["inner"].settings["beta_1"]), int(state.count))
+        state = _replaced(state, ("shared", "u_product"), product.astype(state.shared["u_product"].dtype))
     return state
+
+
+def _u_product(beta_1: float, count: int) -> Any:
+    """Nadam's product of its momenta so far, for a file that has forgotten it."""
+    steps = np.arange(1, min(count, 10_000) + 1)  # it is 0 long before that
+    return jnp.asarray(np.prod(beta_1 * (1.0 - 0.5 * 0.96**steps)))
 
 
 def _is_count(cell: Cell) -> bool:

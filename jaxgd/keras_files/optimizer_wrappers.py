@@ -25,17 +25,14 @@ from jaxgd.optimizers.multi import MultiOptimizer
 _MAX_ROUTES = 100
 
 
-def write_optimizer(optimizer: Optimizer, state: OptimizerState, prefix: str) -> dict[str, Any]:
+def write_optimizer(optimizer: Optimizer, state: OptimizerState) -> dict[str, Any]:
     """Keras's configuration of an optimizer, with the learning rates that the state has by now.
 
-    Args:
-      optimizer: of jaxgd.
-      state: what it remembers.
-      prefix: what Keras's paths of variables have before jaxgd's "layer/leaf".
+    Keras's paths of variables are then jaxgd's: a model that Keras read from a file puts no name before them.
     """
     class_name = optimizer.rule.class_name
     if isinstance(optimizer, MultiOptimizer):
-        return make_entry("keras.optimizers", class_name, _multi_config(optimizer, state, prefix))
+        return make_entry("keras.optimizers", class_name, _multi_config(optimizer, state))
     if isinstance(optimizer, LossScaleOptimizer):
         config = dict(optimizer.config())
         config["inner_optimizer"] = write_plain(optimizer.settings["inner"], state)
@@ -44,7 +41,7 @@ def write_optimizer(optimizer: Optimizer, state: OptimizerState, prefix: str) ->
     return write_plain(optimizer, state)
 
 
-def _multi_config(optimizer: MultiOptimizer, state: OptimizerState, prefix: str) -> dict[str, Any]:
+def _multi_config(optimizer: MultiOptimizer, state: OptimizerState) -> dict[str, Any]:
     routes, default = optimizer.settings["optimizers"], optimizer.settings["default"]
     distinct = list({id(each): each for each in (*routes.values(), default)}.values())
     if len(distinct) < len(routes) + 1:
@@ -53,9 +50,7 @@ def _multi_config(optimizer: MultiOptimizer, state: OptimizerState, prefix: str)
             "the keys in one pattern."
         )
     states = dict(zip(map(id, distinct), state.shared["optimizers"], strict=True))
-    written = {
-        _keras_key(key, prefix): write_plain(inner, states[id(inner)]) for key, inner in routes.items()
-    }
+    written = {key: write_plain(inner, states[id(inner)]) for key, inner in routes.items()}
     inside = {"default_optimizer": write_plain(default, states[id(default)]), "optimizer_map": written}
     factor = optimizer.settings["loss_scale_factor"]
     return {
@@ -63,10 +58,6 @@ def _multi_config(optimizer: MultiOptimizer, state: OptimizerState, prefix: str)
         "loss_scale_factor": None if factor is None else float(factor),
         "name": optimizer.name,
     }
-
-
-def _keras_key(key: str, prefix: str) -> str:
-    return f"{prefix}(?:{key})" if "|" in key and prefix else f"{prefix}{key}"
 
 
 def read_optimizer(
@@ -78,7 +69,8 @@ def read_optimizer(
       value: the configuration, or a name.
       ours: the settings that only jaxgd has, from the file's metadata.
       where: for messages.
-      prefix: what Keras's paths of variables have before jaxgd's "layer/leaf".
+      prefix: what Keras's paths of variables have before jaxgd's "layer/leaf" in a model that was not read
+        from a file.
       paths: "layer/leaf" of what is trained.
     """
     entry = Entry(value, {}) if isinstance(value, str) else parse_entry(value, "keras.optimizers", where)
@@ -112,6 +104,8 @@ def _read_multi(
     check_keys(ours, ("optimizers",), where)
     of_each = [check_mapping(each, where) for each in check_list(ours.get("optimizers", []), where)]
     of_each += [{}] * (len(routes) + 1 - len(of_each))
+    if not any(key.startswith(prefix) for key in routes):
+        prefix = ""
     keys = [_own_key(key, prefix, where, paths) for key in routes]
     each = zip(keys, routes.values(), of_each, strict=False)
     inner = {key: _read_inner(value, own, f"{where}: {shown(key)}") for key, value, own in each}
@@ -131,8 +125,6 @@ def _read_multi(
 def _own_key(key: str, prefix: str, where: str, paths: tuple[str, ...]) -> str:
     """Keras's key without what its paths have before ours; it must mean the same of all that is trained."""
     inner = key.removeprefix(prefix)
-    if inner.startswith("(?:") and inner.endswith(")"):
-        inner = inner[3:-1]
     pattern = re.compile(checked_pattern(inner, where))
     if not key.startswith(prefix) and any(
         bool(pattern.fullmatch(path)) != bool(pattern.fullmatch(prefix + path)) for path in paths
