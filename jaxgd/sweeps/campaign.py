@@ -46,7 +46,6 @@ class Campaign:
       trials: numbered by their place.
       ranking: what members are compared by.
       choice, lanes, memory_budget, keep, journal: as in `sweep`.
-      started: when, by `time.perf_counter`.
 
     Raises:
       TypeError, ValueError: a plan, a budget or a journal that cannot be used.
@@ -62,7 +61,6 @@ class Campaign:
         memory_budget: int | None,
         keep: str,
         journal: str | Path | None,
-        started: float,
     ) -> None:
         if keep not in _KEEP:
             raise unknown_name("keep", keep, _KEEP)
@@ -70,7 +68,7 @@ class Campaign:
         self.ranking = ranking
         self.lanes = lanes
         self.keep = keep
-        self.started = started
+        self.started = time.perf_counter()
         self.engines = Engines()
         self.families = families(trials)
         prints = [(family, footprint(family, keep == "all")) for family in self.families]
@@ -87,6 +85,11 @@ class Campaign:
         self.interrupted = False
         self.best: Member | None = None
         self._remember(list(self.members.values()))
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """How the families are run and why, as lines."""
+        return tuple(line for _, plan in self.plans for line in plan.reasons)
 
     def run(self, halving: Halving | None, progress: Callable[[SweepProgress], object] | None) -> SweepTable:
         """Every member to its end, or until Ctrl-C or `progress` ends it.
@@ -196,7 +199,7 @@ class Campaign:
                 "compile": sum(engine.seconds for engine in engines),
                 "run": time.perf_counter() - began,
             },
-            plans=tuple(line for _, plan in self.plans for line in plan.reasons),
+            plans=self.reasons,
             interrupted=self.interrupted,
         )
 

@@ -1,6 +1,6 @@
 """The best settings of a sweep trained once more on all rows."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -34,7 +34,7 @@ def refitted(
         y,
         loss=settings.get("loss", arguments["loss"]),
         optimizer=changed_optimizer(arguments["optimizer"], settings),
-        epochs=_epochs(best.members),
+        epochs=epochs_kept(best.members),
         batch_size=settings.get("batch_size", arguments["batch_size"]),
         shuffle=settings.get("shuffle", arguments["shuffle"]),
         metrics=arguments["metrics"],
@@ -46,7 +46,8 @@ def refitted(
     return replace(table, refitted=result)
 
 
-def _epochs(members: tuple[Member, ...]) -> int:
+def epochs_kept(members: Sequence[Member]) -> int:
+    """The epochs whose parameters were kept, on average over the members, rounded."""
     kept = [
         member.best_epoch + 1 if member.restored and member.best_epoch is not None else member.epochs
         for member in members

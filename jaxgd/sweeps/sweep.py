@@ -1,7 +1,6 @@
 """`sweep`: seeds, hyperparameters, folds and architectures as one call."""
 
 import os
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -91,7 +90,6 @@ def sweep(
     (4, 1, {'learning_rate': 0.1})
     """
     arguments = dict(locals())
-    started = time.perf_counter()
     models = models_of(model)
     listed = seeds_of(seeds)
     settings = combinations(grid)
@@ -101,17 +99,16 @@ def sweep(
         trials,
         make_ranking(trials, monitor, mode),
         choice=plan,
-        lanes=_lanes(lanes, len(trials)),
+        lanes=lanes_of(lanes, len(trials)),
         memory_budget=memory_budget,
         keep=keep,
         journal=journal,
-        started=started,
     )
     table = campaign.run(halving, progress)
     return refitted(table, models, x, y, arguments) if refit else table
 
 
-def _lanes(lanes: int | None, members: int) -> int:
+def lanes_of(lanes: int | None, members: int) -> int:
     """Threads: the given number, or a core each, and no more than there are members."""
     if lanes is None:
         lanes = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
