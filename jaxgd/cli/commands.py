@@ -12,6 +12,7 @@ class Entry(NamedTuple):
 
 COMMANDS = {
     "train": Entry("train", "Train a model on a table and write a run folder."),
+    "sweep": Entry("sweep", "Train many models: grids, seeds, folds; the best as a run folder."),
     "evaluate": Entry("evaluate", "Loss and metrics of a run or a .keras model."),
     "predict": Entry("predict", "Predictions of a run or a .keras model for new rows."),
     "explain": Entry("explain", "One training step laid open, number by number."),
