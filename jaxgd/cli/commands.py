@@ -16,6 +16,7 @@ COMMANDS = {
     "evaluate": Entry("evaluate", "Loss and metrics of a run or a .keras model."),
     "predict": Entry("predict", "Predictions of a run or a .keras model for new rows."),
     "explain": Entry("explain", "One training step laid open, number by number."),
+    "report": Entry("report", "A page of a run, of a sweep, or of several runs side by side."),
     "info": Entry("info", "What a run, a model, a table or this installation is."),
     "parity": Entry("parity_group", "jaxgd held against TensorFlow, live or recorded."),
 }

@@ -216,7 +216,7 @@ def _train(job: _Job, every: float, with_report: bool, output: "Output", as_json
             with bad_input():
                 config = runs.write_run(folder, outcome, job.command)
                 if with_report:
-                    reports.write_report(folder)
+                    reports.write_report(folder, plan)
     show_results(output, folder, config, with_report)
     if as_json:
         output.json(_summary(folder, config))

@@ -4,13 +4,21 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from jaxgd.reports.curves import curves_png
+    from jaxgd.reports.comparing import comparison_page
+    from jaxgd.reports.curves import curves_picture
     from jaxgd.reports.page import report_page
+    from jaxgd.reports.sweeping import sweep_page
     from jaxgd.reports.writing import write_report
 
-_HOME = {"curves_png": "curves", "report_page": "page", "write_report": "writing"}
+_HOME = {
+    "comparison_page": "comparing",
+    "curves_picture": "curves",
+    "report_page": "page",
+    "sweep_page": "sweeping",
+    "write_report": "writing",
+}
 
-__all__ = ["curves_png", "report_page", "write_report"]
+__all__ = ["comparison_page", "curves_picture", "report_page", "sweep_page", "write_report"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,47 +1,64 @@
-"""curves.png, drawn by matplotlib without a display."""
+"""Curves drawn by matplotlib without a display, where a file is wanted."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from jaxgd.reports.panels import panels
+from jaxgd.reports.panels import Panel
+from jaxgd.reports.svg import SERIES
 
-_COLORS = {"training": "#2563ab", "held-out": "#c8551b"}
+FORMATS = ("png", "svg")
+_LOOKS = (
+    ("#1f5fa8", "-"),
+    ("#b84e0e", "--"),
+    ("#6b4c9a", ":"),
+    ("#1c2330", "-."),
+    ("#1f8a70", (0, (8, 2, 1, 2))),
+    ("#8a6d1f", (0, (3, 1, 1, 1))),
+)
 
 
-def curves_png(history: Mapping[str, np.ndarray], title: str) -> bytes:
-    """A picture of every scalar column over the epochs.
+def curves_picture(shown: Sequence[Panel], title: str, kind: str = "png") -> bytes:
+    """A picture of every panel, side by side, three in a row.
 
     Args:
-      history: {column: [epochs]}.
-      title: above the panels.
+      shown: the panels.
+      title: above them.
+      kind: "png" or "svg".
 
-    Returns: a PNG; one that says so if there are no epochs.
+    Returns: a file's content; a picture that says so if there are no epochs.
     """
-    shown = panels(history)
-    figure = Figure(figsize=(4.8 * max(len(shown), 1), 3.6), layout="constrained", dpi=120)
+    rows, columns = -(-len(shown) // 3) or 1, min(max(len(shown), 1), 3)
+    figure = Figure(figsize=(4.8 * columns, 3.6 * rows), layout="constrained", dpi=120)
     FigureCanvasAgg(figure)
     figure.suptitle(_plain(title), fontsize=11)
     if not shown:
         figure.text(0.5, 0.5, "no epochs", ha="center")
     for place, panel in enumerate(shown, start=1):
-        axes = figure.add_subplot(1, len(shown), place)
-        for curve in panel.curves:
-            epochs = np.arange(1, len(curve.values) + 1)
-            marker = "o" if len(epochs) == 1 else None
-            values = np.where(np.isfinite(curve.values), curve.values, np.nan)
-            axes.plot(epochs, values, color=_COLORS[curve.label], label=curve.label, marker=marker)
-        axes.set_title(_plain(panel.title), fontsize=10)
-        axes.set_xlabel("epoch")
-        axes.set_yscale("log" if panel.logarithmic else "linear")
-        axes.grid(alpha=0.3)
-        axes.legend(frameon=False, fontsize=9)
+        _draw(figure.add_subplot(rows, columns, place), panel)
     stream = io.BytesIO()
-    figure.savefig(stream, format="png")
+    with rc_context({"svg.hashsalt": "jaxgd"}):
+        figure.savefig(stream, format=kind, metadata={"Date": None} if kind == "svg" else None)
     return stream.getvalue()
+
+
+def _draw(axes, panel: Panel) -> None:
+    for curve in panel.curves:
+        color, dash = _LOOKS[curve.series % SERIES]
+        marker = "o" if len(curve.values) == 1 else None
+        values = np.where(np.isfinite(curve.values), curve.values, np.nan)
+        axes.plot(
+            curve.numbers, values, color=color, linestyle=dash, label=_plain(curve.label), marker=marker
+        )
+    axes.set_title(_plain(panel.title), fontsize=10)
+    axes.set_xlabel("epoch")
+    axes.set_yscale("log" if panel.logarithmic else "linear")
+    axes.grid(alpha=0.3)
+    axes.legend(frameon=False, fontsize=9)
 
 
 def _plain(text: str) -> str:

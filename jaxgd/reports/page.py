@@ -1,136 +1,237 @@
-"""report.html: one page with everything in it. Every text that came from data is escaped."""
+"""report.html of one run: what it recorded, and what was measured of it afterwards."""
 
-from collections.abc import Iterable, Mapping
-from html import escape
+from collections.abc import Iterable
+from importlib.resources import files
 from typing import Any
 
 import numpy as np
 
-from jaxgd.reports.panels import Panel, panels
-from jaxgd.reports.style import STYLE
-from jaxgd.reports.svg import panel_svg
+from jaxgd.reports import charts, quality
+from jaxgd.reports.markup import cards, facts, figure, figures, grid, guarded, notice, quiet, text
+from jaxgd.reports.measuring import Measured
+from jaxgd.reports.panels import panels
+from jaxgd.reports.reading import Recorded
+from jaxgd.reports.shell import document
 
-_LONGEST = 600
+_SHARES = (5, 25, 50, 75, 95)
+_RULES = (
+    (
+        "batches",
+        "every row counts once an epoch; a short last batch is padded, and its padding counts nothing",
+    ),
+    ("order of rows", "a pure function of seed and epoch"),
+    ("program", "one compiled program for the whole run; learning rate, seed and epochs are its inputs"),
+    ("again", "equal versions on an equal kind of device give equal numbers, bit for bit"),
+)
 
 
-def report_page(config: Mapping[str, Any], history: Mapping[str, np.ndarray]) -> str:
+def report_page(recorded: Recorded, measured: Measured | str) -> str:
     """The report of a run.
 
     Args:
-      config: the content of config.json.
-      history: {column: [epochs]}.
+      recorded: what its folder says.
+      measured: what was measured of it; or why it could not be.
 
-    Returns: HTML that loads nothing from elsewhere.
+    Returns: HTML that loads nothing from elsewhere, with a note in place of everything that is missing.
     """
-    title = f"{config['inferred']['target']} from {config['data']['source']}"
+    config = recorded.config
+    shown = panels(recorded.history, recorded.epochs)
+    title = run_title(recorded)
     body = "".join(
         (
-            f"<h1>{_text(title)}</h1>",
-            _subtitle(config),
-            _notice(config["results"]),
-            _cards(config["results"]),
-            _curves(history),
-            _section("Network", _list(config["inferred"]["layers"])),
-            _section("What was inferred", _table(_inferred(config))),
-            _section("Settings", _table(config["settings"].items())),
-            _section("Data", _table(config["data"].items())),
-            _section("Reproduce", _reproduce(config)),
-            _section("Environment", _table(config["environment"].items())),
+            f"<h1>{text(title)}</h1>",
+            *map(notice, recorded.problems),
+            guarded("", _subtitle, config) if config["results"] else "",
+            *map(notice, _warnings(config["results"])),
+            guarded(*_results(config)),
+            guarded("Curves", charts.curves, shown),
+            *_measured_sections(config, measured),
+            guarded("Learning rate", _learning_rate, config, measured),
+            guarded("Network", _list, config["inferred"].get("layers", [])),
+            '<div class="columns">',
+            guarded("What was inferred", facts, _inferred(config)),
+            guarded("Settings", facts, config["settings"].items()),
+            guarded("Data", facts, config["data"].items()),
+            guarded("Timings", _timings, config["results"]) if config["results"] else "",
+            guarded("Numerics contract", _numerics, config) if config["environment"] else "",
+            guarded("Environment", facts, config["environment"].items()),
+            "</div>",
+            guarded("Reproduce", _reproduce, config),
         )
     )
-    head = f'<meta charset="utf-8"><title>{_text(title)}</title>'
-    view = '<meta name="viewport" content="width=device-width, initial-scale=1">'
-    style = f"<style>{STYLE}</style>"
-    page = f"<head>{head}{view}{style}</head><body><main>{body}</main></body>"
-    return f'<!doctype html><html lang="en">{page}</html>\n'
+    return document(title, body, data={"panels": charts.curve_data(shown)}, **assets())
 
 
-def _text(value: Any) -> str:
-    """Any value as escaped text, cut where it would fill the page."""
-    if value is None:
-        return "-"
-    if isinstance(value, list | tuple):
-        value = ", ".join(map(str, value)) or "none"
-    plain = f"{value:.6g}" if isinstance(value, float) else str(value)
-    return escape(plain if len(plain) <= _LONGEST else plain[:_LONGEST] + "…")
+def assets() -> dict[str, list[str]]:
+    """Style and program of every report."""
+    folder = files("jaxgd.reports").joinpath("assets")
+    style, program = (
+        folder.joinpath(name).read_text(encoding="utf-8") for name in ("report.css", "curves.js")
+    )
+    return {"styles": [style], "scripts": [program]}
 
 
-def _subtitle(config: Mapping[str, Any]) -> str:
-    results, facts = config["results"], config["inferred"]
+def run_title(recorded: Recorded) -> str:
+    """What the run predicts from what; its folder where that is not known."""
+    target, source = recorded.config["inferred"].get("target"), recorded.config["data"].get("source")
+    return f"{target} from {source}" if target and source else f"Run {recorded.folder}"
+
+
+def _subtitle(config: dict[str, Any]) -> str:
+    results, inferred = config["results"], config["inferred"]
     seconds = sum(results["seconds"].values())
-    return (
-        f'<p class="quiet">{_text(facts["task"])}, {facts["training_rows"]:,} rows to train on, '
-        f"{facts['held_out_rows']:,} held out, {results['epochs']} epochs in {seconds:.1f} s</p>"
+    return quiet(
+        f"{inferred['task']}, {inferred['training_rows']:,} rows to train on, "
+        f"{inferred['held_out_rows']:,} held out, {results['epochs']} epochs in {seconds:.1f} s"
     )
 
 
-def _notice(results: Mapping[str, Any]) -> str:
-    """What the reader should know before the numbers."""
-    found = results["divergence"]
-    if found is not None:
-        where = (
-            f"epoch {found['epoch']}, step {found['step']}: {found['layer']} went first ({found['quantity']})"
+def _warnings(results: dict[str, Any]) -> list[str]:
+    """How the run ended, if not as it was meant to."""
+    found = results.get("divergence")
+    if isinstance(found, dict):
+        place = f"epoch {found.get('epoch')}, step {found.get('step')}"
+        what = f"{found.get('layer')} went first ({found.get('quantity')})"
+        return [f"Diverged at {place}: {what}. The parameters are the last finite ones."]
+    if results.get("interrupted"):
+        return [f"Interrupted after {results.get('steps')} steps; this is what was reached."]
+    return []
+
+
+def _results(config: dict[str, Any]) -> tuple[Any, ...]:
+    results = config["results"]
+    of = str(results.get("metrics_of", "held-out")).capitalize()
+    if not results:
+        return "Results", notice, "config.json says no results."
+    epochs = f"after epoch {results.get('kept_epoch')} of {results.get('epochs')}"
+    return f"{of} rows, {epochs}", _cards, results
+
+
+def _cards(results: dict[str, Any]) -> str:
+    shown = cards([("loss", results["evaluated_loss"]), *results["metrics"].items()])
+    if results["metrics_of"] != "held-out":
+        shown += quiet("No rows were held out: these numbers are of the rows that were trained on.")
+    return shown
+
+
+def _measured_sections(config: dict[str, Any], measured: Measured | str) -> Iterable[str]:
+    if isinstance(measured, str):
+        return [guarded("Predictions, gradients, dead units", notice, f"Not shown: {measured}")]
+    inferred = config["inferred"]
+    of = f"{len(measured.y):,} {measured.of} rows"
+    if inferred.get("task") == "regression":
+        first = [guarded(f"Residuals and calibration of the {of}", _residuals, measured)]
+    else:
+        first = [
+            guarded(f"Confusion matrix of the {of}", _confusion, inferred, measured),
+            guarded(f"Calibration of the {of}", _calibration, measured),
+        ]
+    return [*first, guarded("Layers at the end", _layers, measured)]
+
+
+def _confusion(inferred: dict[str, Any], measured: Measured) -> str:
+    classes = [str(name) for name in inferred["classes"]]
+    labels = measured.y.reshape(-1).astype(int)
+    predicted = quality.predicted_labels(measured.predictions)
+    return charts.confusion_table(quality.confusion(labels, predicted, len(classes)), classes)
+
+
+def _calibration(measured: Measured) -> str:
+    finite = np.isfinite(measured.predictions).all(axis=1)
+    if not finite.any():
+        return notice("Not shown: no prediction is finite.")
+    bins = quality.class_calibration(measured.y.reshape(-1).astype(int)[finite], measured.predictions[finite])
+    picture = charts.calibration_figure(bins, "probability promised", "share that came true", (0.0, 1.0))
+    caption = (
+        f"Expected calibration error {quality.expected_error(bins):.4g}; on the dashed line promises hold"
+    )
+    rows = [(f"{each.promised:.4f}", f"{each.found:.4f}", f"{each.rows:,}") for each in bins]
+    return figures((figure(caption, picture), grid(("promised", "came true", "rows"), rows)))
+
+
+def _residuals(measured: Measured) -> str:
+    values, predictions = measured.y.reshape(-1).astype(float), measured.predictions.reshape(-1)
+    shown = [
+        figure(
+            "Target against prediction; on the dashed line they are the same",
+            charts.scatter(values, predictions),
+        ),
+        figure("Residuals: target minus prediction", charts.histogram(values - predictions)),
+    ]
+    finite = np.isfinite(predictions)
+    if not finite.any():
+        return figures(shown)
+    bins = quality.value_calibration(values[finite], predictions[finite])
+    picture = charts.calibration_figure(bins, "mean prediction", "mean target", None)
+    shown.append(figure("Calibration: equally many rows in each mark, by prediction", picture))
+    residuals = values[finite] - predictions[finite]
+    rows = [(f"{share} %", float(np.percentile(residuals, share))) for share in _SHARES]
+    return figures(shown) + grid(("of the rows", "residual at most"), rows)
+
+
+def _layers(measured: Measured) -> str:
+    if not measured.layers:
+        return notice("Not shown: model.keras holds no optimizer state.")
+    rows = [
+        (
+            each.name,
+            each.gradient,
+            each.update,
+            each.parameters,
+            each.update / each.parameters if each.parameters else None,
+            "-"
+            if each.dead is None
+            else f"{each.dead} of {each.units} ({100 * each.dead / each.units:.0f} %)",
         )
-        return f'<p class="notice">Diverged at {_text(where)}. The parameters are the last finite ones.</p>'
-    if results["interrupted"]:
-        return (
-            f'<p class="notice">Interrupted after {results["steps"]:,} steps; this is what was reached.</p>'
-        )
-    return ""
-
-
-def _cards(results: Mapping[str, Any]) -> str:
-    values = {"loss": results["evaluated_loss"], **results["metrics"]}
-    cards = "".join(
-        f'<div class="card"><span>{_text(name)}</span><b>{_text(value)}</b></div>'
-        for name, value in values.items()
+        for each in measured.layers
+    ]
+    header = ("layer", "gradient norm", "update norm", "parameter norm", "update / parameters", "dead units")
+    remark = (
+        f"Of one further step on {measured.batch:,} training rows, which was not kept. A dead unit gives 0 "
+        "for all of them; only relu has such a side."
     )
-    kept = f"after epoch {results['kept_epoch']} of {results['epochs']}"
+    return grid(header, rows) + quiet(remark)
+
+
+def _learning_rate(config: dict[str, Any], measured: Measured | str) -> str:
+    inferred = config["inferred"]
+    rows = [("optimizer", inferred["optimizer"]), ("at the start", inferred["learning_rate"])]
+    if isinstance(measured, Measured) and measured.learning_rate is not None:
+        rows.append(("at the end", measured.learning_rate))
+    return facts(rows)
+
+
+def _timings(results: dict[str, Any]) -> str:
+    rows = [(f"{name} (s)", value) for name, value in results["seconds"].items()]
+    extra = ("steps", "steps_per_second", "compilations")
+    return facts([*rows, *((name, results.get(name)) for name in extra)])
+
+
+def _numerics(config: dict[str, Any]) -> str:
+    environment, settings = config["environment"], config["settings"]
+    rows = [
+        ("parameters", environment["dtype"]),
+        ("matrix products", f"precision {environment['precision']}"),
+        ("device", f"{environment.get('backend')}, jax {environment.get('jax')}"),
+        ("seed", f"{settings.get('seed')}: the numbers that Keras draws after set_random_seed"),
+        *_RULES,
+    ]
+    return facts(rows)
+
+
+def _inferred(config: dict[str, Any]) -> list[tuple[str, Any]]:
+    return [(name, value) for name, value in config["inferred"].items() if name != "layers"]
+
+
+def _reproduce(config: dict[str, Any]) -> str:
+    fingerprint = text(config["data"]["fingerprint"])
     return (
-        f'<h2>{_text(results["metrics_of"]).capitalize()} rows, {kept}</h2><div class="cards">{cards}</div>'
-    )
-
-
-def _curves(history: Mapping[str, np.ndarray]) -> str:
-    shown = panels(history)
-    if not shown:
-        return ""
-    figures = "".join(
-        f"<figure><figcaption>{_caption(panel)}</figcaption>{panel_svg(panel)}</figure>" for panel in shown
-    )
-    twins = any(len(panel.curves) > 1 for panel in shown)
-    held_out = '<span class="key held-out"></span>held-out rows' if twins else ""
-    legend = f'<p class="legend"><span class="key training"></span>training rows {held_out}</p>'
-    return f"<h2>Curves</h2>{legend}<div class='figures'>{figures}</div>"
-
-
-def _caption(panel: Panel) -> str:
-    return _text(panel.title) + (" (logarithmic)" if panel.logarithmic else "")
-
-
-def _inferred(config: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
-    return ((name, value) for name, value in config["inferred"].items() if name != "layers")
-
-
-def _reproduce(config: Mapping[str, Any]) -> str:
-    fingerprint = config["data"]["fingerprint"]
-    return (
-        f"<pre>{_text(config['command'])}</pre>"
-        f'<p class="quiet">The data must have the fingerprint <code>{_text(fingerprint)}</code>. '
+        f"<pre>{text(config['command'])}</pre>"
+        f'<p class="quiet">The data must have the fingerprint <code>{fingerprint}</code>. '
         "The same versions on the same kind of device give the same numbers; the folder must be another.</p>"
     )
 
 
-def _section(title: str, content: str) -> str:
-    return f"<h2>{_text(title)}</h2>{content}"
-
-
 def _list(items: Iterable[Any]) -> str:
-    return "<ol>" + "".join(f"<li><code>{_text(item)}</code></li>" for item in items) + "</ol>"
-
-
-def _table(rows: Iterable[tuple[str, Any]]) -> str:
-    cells = "".join(
-        f"<tr><th>{_text(name.replace('_', ' '))}</th><td>{_text(value)}</td></tr>" for name, value in rows
-    )
-    return f"<table>{cells}</table>"
+    rows = "".join(f"<li><code>{text(item)}</code></li>" for item in items)
+    return f"<ol>{rows}</ol>" if rows else ""
