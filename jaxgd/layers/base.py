@@ -75,6 +75,11 @@ class Layer:
         return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(self).__name__).lower()
 
     @property
+    def word(self) -> str:
+        """The function that makes such a layer."""
+        return self.kind
+
+    @property
     def class_name(self) -> str:
         """Keras's class of this layer."""
         return type(self).__name__
@@ -161,7 +166,7 @@ class Layer:
         shown = [f for f in dataclasses.fields(self) if f.init and f.repr]
         shown.sort(key=lambda f: bool(f.kw_only))  # those without a keyword come first
         parts = [_shown_field(self, f) for f in shown]
-        return f"{self.kind}({', '.join(part for part in parts if part)})"
+        return f"{self.word}({', '.join(part for part in parts if part)})"
 
 
 def _shown_field(layer: Layer, f: dataclasses.Field) -> str:

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import jax
-import jax.numpy as jnp
 
 from jaxgd._checks import wrong
 from jaxgd._types import Array, Shape
 from jaxgd.layers.base import Context, Output
 from jaxgd.layers.merge import Merge, axis_of_row, check_axis
+from jaxgd.layers.unit_normalization import unit_factor
 
-_LARGEST_INVERSE = 1e7
+_LARGEST_FACTOR = 1e7
 """1 / epsilon of Keras: a vector shorter than that is not made as long as 1."""
 
 
@@ -68,17 +68,9 @@ class Dot(Merge):
         one, other = x
         i, j = (place + 1 for place in self._places((one.ndim - 1, other.ndim - 1)))
         if self.normalize:
-            one, other = unit_length(one, i, _LARGEST_INVERSE), unit_length(other, j, _LARGEST_INVERSE)
+            one, other = (x * unit_factor(x, axis, _LARGEST_FACTOR) for x, axis in ((one, i), (other, j)))
         y = jax.lax.dot_general(one, other, (((i,), (j,)), ((0,), (0,))), precision=context.precision)
         return Output(y.reshape(len(y), 1) if y.ndim == 1 else y)
-
-
-def unit_length(x: Array, axis: int, largest: float) -> Array:
-    """`x` scaled to length 1 along an axis, by a factor of `largest` at most."""
-    squares = jnp.square(x).sum(axis=axis, keepdims=True)
-    is_zero = squares == 0
-    inverse = jnp.minimum(jax.lax.rsqrt(jnp.where(is_zero, 1, squares)), largest)
-    return x * jnp.where(is_zero, jnp.asarray(largest, x.dtype), inverse)
 
 
 dot = Dot
