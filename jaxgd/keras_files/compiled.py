@@ -5,7 +5,7 @@ from typing import Any
 
 from jaxgd.graphs import Graph
 from jaxgd.keras_files.compiling import read_loss, read_metrics, write_loss, write_metrics
-from jaxgd.keras_files.errors import KerasFileError, check_mapping, check_number, shown
+from jaxgd.keras_files.errors import KerasFileError, check_number, shown
 from jaxgd.keras_files.training import KerasTraining
 from jaxgd.model_base import Model
 from jaxgd.training.per_output import per_output

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jaxgd import activations, layers
-from jaxgd._types import Shape
 from jaxgd.keras_files import descriptions as described
 from jaxgd.keras_files.errors import (
     KerasFileError,
@@ -78,6 +77,12 @@ def _read_axes(value: Any, where: str) -> Any:
 _LARGEST_AXIS = 32
 _COUNT = (check_count, described.plain)
 _AXIS = (_read_axis, described.plain)
+_SHARED_AXES = (
+    lambda value, where: (
+        None if value is None else tuple(_read_axis(each, where) for each in check_list(value, where))
+    ),
+    described.plain,
+)
 _AXES = (_read_axes, described.plain)
 _FLAG = (check_flag, described.plain)
 _NUMBER = (check_number, described.plain)
@@ -112,6 +117,8 @@ FORMS: dict[str, Form] = {
         {"quantization_config": (None,), "lora_rank": (None,)},
     ),
     "Dropout": Form(layers.Dropout, {"rate": _NUMBER, "seed": _SEED}, {"noise_shape": (None,)}),
+    "GaussianDropout": Form(layers.GaussianDropout, {"rate": _NUMBER, "seed": _SEED}),
+    "AlphaDropout": Form(layers.AlphaDropout, {"rate": _NUMBER, "seed": _SEED}, {"noise_shape": (None,)}),
     "GaussianNoise": Form(layers.GaussianNoise, {"stddev": _NUMBER, "seed": _SEED}),
     "BatchNormalization": Form(
         layers.BatchNormalization,
@@ -138,6 +145,18 @@ FORMS: dict[str, Form] = {
         {"mean": _MOMENTS, "variance": _MOMENTS, "invert": _FLAG},
         last_axis=True,
     ),
+    "RMSNormalization": Form(layers.RMSNormalization, {"epsilon": _NUMBER}, last_axis=True),
+    "UnitNormalization": Form(layers.UnitNormalization, {}, last_axis=True),
+    "PReLU": Form(
+        layers.PReLU,
+        {
+            "alpha_initializer": _INITIALIZER,
+            "alpha_regularizer": _REGULARIZER,
+            "alpha_constraint": _CONSTRAINT,
+            "shared_axes": _SHARED_AXES,
+        },
+    ),
+    "ActivityRegularization": Form(layers.ActivityRegularization, {"l1": _NUMBER, "l2": _NUMBER}),
     "Rescaling": Form(layers.Rescaling, {"scale": _NUMBER, "offset": _NUMBER}),
     "Flatten": Form(layers.Flatten, {}, {"data_format": ("channels_last", None)}),
     **{

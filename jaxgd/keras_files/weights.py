@@ -16,7 +16,9 @@ from jaxgd.keras_files.layer_configs import class_name_of
 from jaxgd.metrics import snake_case
 from jaxgd.model_base import Model
 
-_ORDER = ("kernel", "bias", "gamma", "beta", "moving_mean", "moving_variance", "mean", "variance", "count")
+_ORDER = (
+    "kernel", "bias", "gamma", "beta", "scale", "alpha", "moving_mean", "moving_variance", "mean", "variance", "count",
+)  # fmt: skip
 """Keras's order of a layer's variables: those that are trained first."""
 
 
