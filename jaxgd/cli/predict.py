@@ -83,7 +83,7 @@ def _of_run(run: "Run", table: Any) -> dict[str, np.ndarray]:
 
     encoding = run.encoding
     with precision_of(run.settings.dtype):
-        outputs = predict(*run.trained, encoding.encode(table))
+        outputs = predict(*run.trained, encoding.encode(table, run.settings.array_dtype))
     columns = {"prediction": encoding.decode(outputs)}
     if encoding.task == "multiclass":
         columns |= {f"probability_{name}": outputs[:, k] for k, name in enumerate(encoding.classes)}
@@ -93,9 +93,7 @@ def _of_run(run: "Run", table: Any) -> dict[str, np.ndarray]:
 
 
 def _of_model(opened: "BareModel", table: Any) -> dict[str, np.ndarray]:
-    from jaxgd import predict
-
-    outputs = predict(opened.model, opened.params, opened.features(table))
+    outputs = opened.predict(table)
     return {f"output_{place}": outputs[:, place] for place in range(outputs.shape[1])}
 
 

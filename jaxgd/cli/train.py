@@ -1,5 +1,6 @@
 """`jaxgd train`."""
 
+import os
 import shlex
 from contextlib import ExitStack
 from dataclasses import replace
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 
 _DEFAULTS = Settings()
 _COMMANDLINE = click.core.ParameterSource.COMMANDLINE
+_OF_MODEL = (
+    "hidden", "activation", "dropout", "loss", "optimizer", "weight_decay", "clipnorm", "global_clipnorm",
+    "dtype",
+)  # fmt: skip
 _WITH_RESUME = {"resume", "epochs", "checkpoint_every", "no_report", "quiet", "color", "as_json"}
 
 
@@ -113,6 +118,12 @@ _WITH_RESUME = {"resume", "epochs", "checkpoint_every", "no_report", "quiet", "c
     metavar="TIMES",
     help="How often restore may halve it.",
 )
+@click.option(
+    "--from",
+    "from_model",
+    metavar="MODEL",
+    help="A .keras or .h5 file to go on from: network, weights, loss, optimizer with its state.",
+)
 @click.option("--out", metavar="FOLDER", help="The run folder.  [default: runs/DATA-N]")
 @click.option(
     "--checkpoint-every",
@@ -145,6 +156,8 @@ def command(
     diabetes. Numbers are standardised and text becomes categories inside the run, which later takes raw
     rows. A regression's output is scaled to the target's own units inside the model.
 
+    With --from a model that Keras or jaxgd saved goes on: the table's features must be the model's, in order.
+
     A run that was killed, interrupted or terminated goes on with --resume, and ends with the same numbers,
     bit for bit, as if nothing had happened.
 
@@ -153,6 +166,7 @@ def command(
       jaxgd train
       jaxgd train houses.csv --target price --epochs 200 --patience 20
       jaxgd train --resume runs/houses-1
+      jaxgd train houses.csv --from model.keras --epochs 20
     """
     from jaxgd.cli.console import Output
 
@@ -176,14 +190,34 @@ class _Job(NamedTuple):
 def _begin(options: dict[str, Any], out: str | None) -> _Job:
     settings = Settings(**options)
     settings.check()
+    if settings.from_model is not None:
+        settings = _of_model(settings, settings.from_model)
     return _Job(settings, out, command=_command_line())
+
+
+def _of_model(settings: Settings, path: str) -> Settings:
+    """The settings of a run that goes on from a file. Raises ValueError for an option that it decides."""
+    from jaxgd import keras_files
+
+    refused = [name for name in _given() if name in _OF_MODEL]
+    if refused:
+        raise ValueError(f"--from: the model in {path} has its own {refused[0]}; leave the option out.")
+    try:
+        return replace(settings, dtype=keras_files.dtype_of(path), from_model=os.path.abspath(path))
+    except keras_files.KerasFileError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def _given() -> list[str]:
+    """The options that stand on the command line."""
+    context = click.get_current_context()
+    return [name for name in context.params if context.get_parameter_source(name) is _COMMANDLINE]
 
 
 def _resume(folder: Path, out: str | None, epochs: int) -> _Job:
     from jaxgd.runs import read_started
 
-    context = click.get_current_context()
-    given = [name for name in context.params if context.get_parameter_source(name) is _COMMANDLINE]
+    given = _given()
     refused = sorted(set(given) - _WITH_RESUME)
     if refused:
         raise ValueError(f"--resume: the run's own settings are used, {refused[0]} cannot be given with it.")

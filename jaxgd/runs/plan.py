@@ -8,8 +8,9 @@ import numpy as np
 
 from jaxgd import data, layers, losses, optimizers
 from jaxgd.model import Sequential, sequential
-from jaxgd.optimizers import Optimizer
+from jaxgd.optimizers import Optimizer, OptimizerState
 from jaxgd.runs.settings import Settings
+from jaxgd.runs.starting import read_start
 
 LOSSES = {
     "multiclass": "sparse_categorical_crossentropy",
@@ -42,6 +43,7 @@ class Plan:
       model: standardisation first, and for a regression the target's own scale last.
       params: initial, with the statistics of the training rows.
       loss, optimizer, metrics: what to train and to report.
+      opt_state: of an optimizer that goes on; None begins anew.
     """
 
     settings: Settings
@@ -53,7 +55,8 @@ class Plan:
     params: dict[str, Any]
     loss: losses.Loss
     optimizer: Optimizer
-    metrics: tuple[str, ...]
+    metrics: tuple[Any, ...]
+    opt_state: OptimizerState | None = None
 
     @property
     def task(self) -> str:
@@ -63,6 +66,8 @@ class Plan:
     @property
     def output_activation(self) -> str:
         """Of the last dense layer."""
+        if self.settings.from_model is not None:
+            return str(getattr(self.model.layers[-1], "activation", None) or "linear")
         return _OUTPUT_ACTIVATIONS[self.task]
 
     def rows(self, which: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -94,6 +99,7 @@ def make_plan(settings: Settings, table: data.Table | None = None, rows: Rows | 
         settings.missing,
         categories=settings.categories,
         exclude=settings.exclude,
+        dtype=settings.array_dtype,
     )
     training, held_out = split(prepared, settings) if rows is None else rows(prepared)
     prepared = _without_held_out_means(prepared, table, training)
@@ -128,9 +134,26 @@ def _planned(
     task = prepared.encoding.task
     own = settings.loss is not None
     loss = _fitting_loss(losses.get(settings.loss), task) if own else losses.get(LOSSES[task])
+    if settings.from_model is not None:
+        continued = _continued(settings, prepared, training, loss)
+        return Plan(settings, table, prepared, training, held_out, *continued)
     model, params = _model(settings, prepared, training)
     optimizer = _optimizer(settings, loss, prepared, training)
     return Plan(settings, table, prepared, training, held_out, model, params, loss, optimizer, METRICS[task])
+
+
+def _continued(
+    settings: Settings, prepared: data.Prepared, training: np.ndarray, loss: losses.Loss
+) -> tuple[Any, ...]:
+    """The fields of a plan, from the model on, for a model that goes on."""
+    task = prepared.encoding.task
+    start = read_start(settings, prepared.encoding)
+    loss = _fitting_loss(start.loss(loss), task)
+    metrics = start.metrics(METRICS[task])
+    if start.training is None:
+        optimizer = _optimizer(settings, loss, prepared, training)
+        return start.model, dict(start.params), loss, optimizer, metrics
+    return start.model, dict(start.params), loss, start.training.optimizer, metrics, start.training.opt_state
 
 
 def split(prepared: data.Prepared, settings: Settings) -> tuple[np.ndarray, np.ndarray]:
@@ -150,13 +173,15 @@ def _without_held_out_means(
     if all(column.mean is None for column in prepared.encoding.columns):
         return prepared
     encoding = prepared.encoding.with_means_of(table.take(prepared.rows[training]))
-    return replace(prepared, encoding=encoding, x=encoding.encode(table.take(prepared.rows)))
+    return replace(
+        prepared, encoding=encoding, x=encoding.encode(table.take(prepared.rows), prepared.x.dtype)
+    )
 
 
 def targets(y: np.ndarray, encoding: data.Encoding, loss: losses.Loss) -> np.ndarray:
     """Targets in the shape that a loss takes: labels [rows], one-hot [rows, classes], or [rows, 1]."""
     if encoding.task != "multiclass":
-        return y.reshape(-1, 1).astype(np.float32)
+        return (y if y.dtype.kind == "f" else y.astype(np.float32)).reshape(-1, 1)
     if loss.name in _TAKES_LABELS:
         return y
     return np.eye(len(encoding.classes), dtype=np.float32)[y]

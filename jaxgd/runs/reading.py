@@ -15,7 +15,7 @@ from jaxgd.model import Sequential
 from jaxgd.runs import folder as names
 from jaxgd.runs.plan import split, targets
 from jaxgd.runs.settings import Settings
-from jaxgd.runs.training import measure
+from jaxgd.runs.training import measure, precision_of
 from jaxgd.runs.writing import VERSION
 
 _FIELDS = ("version", "command", "settings", "inferred", "data", "encoding", "environment", "results")
@@ -38,7 +38,7 @@ class Run:
     settings: Settings
     encoding: data.Encoding
     loss: losses.Loss
-    metrics: tuple[str, ...]
+    metrics: tuple[Any, ...]
 
     @cached_property
     def trained(self) -> tuple[Sequential, Params]:
@@ -48,7 +48,7 @@ class Run:
         except (keras_files.KerasFileError, OSError) as error:
             raise RunError(f"{self.folder / names.MODEL}: {error}") from error
         shape = (self.encoding.num_features,), (self.encoding.num_outputs,)
-        if (model.input_shape, model.output_shape) != shape:
+        if not isinstance(model, Sequential) or (model.input_shape, model.output_shape) != shape:
             raise RunError(f"{self.folder / names.MODEL}: is not the model that {names.CONFIG} describes.")
         return model, params
 
@@ -70,7 +70,11 @@ class Run:
         if table.fingerprint != recorded["fingerprint"]:
             raise RunError(f"{table.source}: the data is not what the run was trained on (fingerprint).")
         settings = self.settings
-        options = {"categories": settings.categories, "exclude": settings.exclude}
+        options = {
+            "categories": settings.categories,
+            "exclude": settings.exclude,
+            "dtype": settings.array_dtype,
+        }
         prepared = data.prepare(table, settings.target, settings.task, settings.missing, **options)
         training, held_out = split(prepared, settings)
         rows = held_out if len(held_out) else training
@@ -86,11 +90,24 @@ class Run:
         if not len(kept):
             raise data.DataError(f"{table.source}: every row has a missing cell, none is left.")
         rows = table.take(kept)
-        return self.encoding.encode(rows), self.encoding.encode_target(rows), table.num_rows - len(kept)
+        dtype = self.settings.array_dtype
+        x, y = self.encoding.encode(rows, dtype), self.encoding.encode_target(rows, dtype)
+        return x, y, table.num_rows - len(kept)
 
     def _complete(self, table: data.Table) -> np.ndarray:
         used = (self.encoding.target, *(column.name for column in self.encoding.columns))
         return np.flatnonzero(~np.logical_or.reduce([is_missing(table[name]) for name in used]))
+
+
+def _measured(folder: Path, config: dict[str, Any]) -> dict[str, Any]:
+    """Loss and metrics: those of the model's file, with their options, if the run went on from one."""
+    if config["settings"].get("from_model") is not None:
+        with precision_of(str(config["settings"]["dtype"])):
+            training = keras_files.load(folder / names.MODEL)[2]
+        if training is not None:
+            return {"loss": training.loss, "metrics": tuple(training.metrics)}
+    facts = config["inferred"]
+    return {"loss": losses.get(str(facts["loss"])), "metrics": tuple(map(str, facts["metrics"]))}
 
 
 def is_run(path: str | Path) -> bool:
@@ -112,8 +129,7 @@ def open_run(path: str | Path) -> Run:
             config=config,
             settings=Settings.from_dict(with_new_settings(config["settings"])),
             encoding=data.Encoding.from_json(json.dumps(config["encoding"])),
-            loss=losses.get(str(config["inferred"]["loss"])),
-            metrics=tuple(str(name) for name in config["inferred"]["metrics"]),
+            **_measured(folder, config),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise RunError(f"{folder / names.CONFIG}: {error}") from error
@@ -140,4 +156,4 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 def with_new_settings(settings: Any) -> dict[str, Any]:
     """Settings as version 1 wrote them, with those that came later at their old meaning."""
-    return {"on_divergence": "stop", "max_halvings": 3, **settings}
+    return {"on_divergence": "stop", "max_halvings": 3, "from_model": None, **settings}

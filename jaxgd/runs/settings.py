@@ -36,6 +36,8 @@ class Settings:
       split_seed: of the split, if it is another than `seed`.
       dtype: the model's.
       on_divergence, max_halvings: as in `jaxgd.fit`.
+      from_model: a file of Keras whose model goes on: network, weights, and what it was compiled with; of the
+        settings above, those of the network are not used then, and dtype must be the model's.
 
     >>> Settings(epochs=3) == Settings.from_dict(Settings(epochs=3).to_dict())
     True
@@ -65,6 +67,12 @@ class Settings:
     dtype: str = "float32"
     on_divergence: str = "stop"
     max_halvings: int = 3
+    from_model: str | None = None
+
+    @property
+    def array_dtype(self) -> str:
+        """Of the arrays that are handed to the model."""
+        return "float64" if self.dtype == "float64" else "float32"
 
     def check(self) -> None:
         """Raises TypeError or ValueError for a number out of range or an unknown word.

@@ -10,8 +10,9 @@ import numpy as np
 
 from jaxgd._types import Params
 from jaxgd.losses import Loss
-from jaxgd.model import Sequential
+from jaxgd.model_base import Model
 from jaxgd.runs.plan import Plan
+from jaxgd.runs.starting import first_train_state
 from jaxgd.training import Checkpoint, EarlyStopping, FitResult, evaluate, fit
 from jaxgd.training.progress import ProgressFn
 
@@ -65,6 +66,9 @@ def execute(plan: Plan, progress: ProgressFn | None = None, checkpoint: Checkpoi
         stopping = EarlyStopping(
             "val_loss", patience=settings.patience, mode="min", restore_best_weights=True
         )
+    state = None
+    if plan.opt_state is not None:
+        state = first_train_state(plan.model, plan.params, plan.opt_state, settings.seed)
     result = fit(
         plan.model,
         x,
@@ -76,7 +80,8 @@ def execute(plan: Plan, progress: ProgressFn | None = None, checkpoint: Checkpoi
         metrics=plan.metrics,
         validation_data=held_out,
         seed=settings.seed,
-        params=plan.params,
+        params=plan.params if state is None else None,
+        state=state,
         early_stopping=stopping,
         checkpoint=checkpoint,
         on_divergence=settings.on_divergence,
@@ -89,7 +94,7 @@ def execute(plan: Plan, progress: ProgressFn | None = None, checkpoint: Checkpoi
 
 
 def measure(
-    model: Sequential,
+    model: Model,
     params: Params,
     x: np.ndarray,
     y: np.ndarray,

@@ -94,7 +94,7 @@ def inferred(plan: Plan) -> dict[str, Any]:
         "layers": [repr(layer) for layer in plan.model.layers],
         "output_activation": plan.output_activation,
         "loss": plan.loss.name,
-        "metrics": list(plan.metrics),
+        "metrics": [str(getattr(each, "name", each)) for each in plan.metrics],
         "optimizer": plan.optimizer.name,
         "learning_rate": float(rate),
     }

@@ -106,6 +106,7 @@ class Saver:
         self.identity = dict(identity)
         self.goal = goal
         self.files = CheckpointFolder(Path(settings.folder), settings.keep)
+        self.environment = _environment()
         self.saved_at = time.monotonic()
         self.saved: tuple[int, int] | None = None
 
@@ -169,7 +170,7 @@ class Saver:
             "batch": int(position.state.batch),
             "best": None if anchor is None else anchor.best,
             "restored": [each.to_dict() for each in position.restored],
-            "environment": _environment(),
+            "environment": self.environment,
         }
         self.files.save(tree, facts, self.goal.score(position.history))
         self.saved_at, self.saved = time.monotonic(), _moment(position)
@@ -182,7 +183,7 @@ class Saver:
                 f"{contents.path.parent}: holds a checkpoint of another run: {'; '.join(lines)}. Give the "
                 "settings and the data of that run, or another folder."
             )
-        _tell_environment(contents)
+        self._tell_environment(contents)
         parts = {name.split("/", 1)[0] for name in contents.arrays}
         expected = {"state", "history"} if like.anchor is None else {"state", "history", "anchor"}
         check_names(parts, expected, str(contents.path))
@@ -195,6 +196,16 @@ class Saver:
             anchor=anchor,
             restored=tuple(Divergence.from_dict(each) for each in facts["restored"]),
         )
+
+    def _tell_environment(self, contents: Contents) -> None:
+        lines = differences(contents.facts.get("environment"), self.environment)
+        if lines:
+            warnings.warn(
+                f"{contents.path}: goes on in another environment ({'; '.join(lines)}); results may differ "
+                "from an uninterrupted run's in the last bits.",
+                CheckpointWarning,
+                stacklevel=2,
+            )
 
 
 def _moment(position: Position) -> tuple[int, int]:
@@ -212,14 +223,3 @@ def _history(arrays: Mapping[str, np.ndarray]) -> History:
 def _environment() -> dict[str, Any]:
     found = environment()
     return {**{name: found[name] for name in _COMPARED}, "flags": flags()}
-
-
-def _tell_environment(contents: Contents) -> None:
-    lines = differences(contents.facts.get("environment"), _environment())
-    if lines:
-        warnings.warn(
-            f"{contents.path}: goes on in another environment ({'; '.join(lines)}); results may differ from "
-            "an uninterrupted run's in the last bits.",
-            CheckpointWarning,
-            stacklevel=2,
-        )

@@ -109,22 +109,21 @@ class HostLoop:
         return self._result(position, outlook, {**seconds, "run": pace.elapsed()})
 
     def _advance(self, outlook: Outlook, position: Position) -> Position:
-        """One chunk further; or, where the run is no longer finite, back to where it was."""
+        """One chunk further, as far as it is finite; or back, if the run then goes on from an earlier epoch."""
         before = copy(position.state)
         limits = self._limits(self._last_epoch(before), self._next_step(outlook, before))
-        state, rows, filled = outlook.program.call(*self._arguments(position.state, limits))
-        values = {name: np.asarray(rows[name])[: int(filled)] for name in self.columns}
-        position = position._replace(state=state, history=position.history.extended(values))
-        if bool(state.finite):
-            if position.anchor is not None:
-                position = position._replace(anchor=position.anchor.after(before, values["loss"]))
-            return position
-        state, found = self._before_divergence(outlook.program, before, state)
-        if position.anchor is None or len(position.restored) == self.max_halvings:
-            outlook.divergence = found
-            return position._replace(state=state, history=self._history_at(position.history, state))
-        clean = values["loss"][: int(state.epoch) - int(before.epoch)]
-        return self._gone_back(outlook, position, position.anchor.after(before, clean), found)
+        state, rows, _ = outlook.program.call(*self._arguments(position.state, limits))
+        found = None
+        if not bool(state.finite):
+            state, found = self._before_divergence(outlook.program, before, state)
+        finished = int(state.epoch) - int(before.epoch)
+        values = {name: np.asarray(rows[name])[:finished] for name in self.columns}
+        anchor = position.anchor and position.anchor.after(before, values["loss"])
+        position = position._replace(state=state, history=position.history.extended(values), anchor=anchor)
+        if found is not None and anchor is not None and len(position.restored) < self.max_halvings:
+            return self._gone_back(outlook, position, anchor, found)
+        outlook.divergence = found
+        return position
 
     def _gone_back(self, outlook: Outlook, position: Position, anchor: Anchor, found: Divergence) -> Position:
         """The start of the best epoch, with half the learning rate."""
@@ -137,13 +136,10 @@ class HostLoop:
         outlook.pace.back(state)
         return Position(
             state=state,
-            history=self._history_at(position.history, state),
+            history=position.history.first(int(state.epoch) - self.initial_epoch),
             anchor=Anchor.at(state),
             restored=(*position.restored, found),
         )
-
-    def _history_at(self, history: History, state: RunState) -> History:
-        return history.first(int(state.epoch) - self.initial_epoch)
 
     def _start(self, train: TrainState, initial_epoch: int) -> RunState:
         rule = self.spec.early_stopping

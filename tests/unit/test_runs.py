@@ -1,26 +1,19 @@
 """Settings, folders, plans, checkpoints and history files."""
 
 import json
-import zipfile
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
-import jaxgd
 from jaxgd import data
+from jaxgd._atomic import write_bytes
 from jaxgd.runs import (
-    CheckpointError,
     RunError,
     Settings,
     claim_folder,
-    load_checkpoint,
     make_plan,
     open_run,
-    save_checkpoint,
 )
-from jaxgd.runs.atomic import write_bytes
 from jaxgd.runs.history_file import read_history, write_history
 
 
@@ -117,101 +110,11 @@ def test_numbers_of_folders_go_on_from_the_highest(tmp_path):
 def test_a_failed_write_leaves_the_old_content(tmp_path, monkeypatch):
     path = tmp_path / "file"
     write_bytes(path, b"old")
-    monkeypatch.setattr("jaxgd.runs.atomic.os.replace", lambda *_: (_ for _ in ()).throw(OSError("full")))
+    monkeypatch.setattr("jaxgd._atomic.os.replace", lambda *_: (_ for _ in ()).throw(OSError("full")))
     with pytest.raises(OSError, match="full"):
         write_bytes(path, b"new")
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
-
-
-def state():
-    params = jaxgd.mlp([3, 4, 1]).init(0)
-    train = jaxgd.TrainState.create(params=params, optimizer="adam", key=jax.random.key(3))
-    return {"train": train, "half": jnp.arange(3, dtype=jnp.bfloat16), "flag": jnp.array(True)}
-
-
-def test_a_checkpoint_comes_back_bit_for_bit(tmp_path):
-    original = state()
-    save_checkpoint(tmp_path / "c", original)
-    loaded = load_checkpoint(tmp_path / "c", state())
-    assert jax.tree.structure(loaded) == jax.tree.structure(original)
-    for new, old in zip(jax.tree.leaves(loaded), jax.tree.leaves(original), strict=True):
-        assert new.dtype == old.dtype
-        if jnp.issubdtype(new.dtype, jax.dtypes.prng_key):
-            new, old = jax.random.key_data(new), jax.random.key_data(old)
-        assert np.asarray(new).tobytes() == np.asarray(old).tobytes()
-
-
-def test_equal_states_give_equal_bytes_and_a_new_one_replaces_the_old(tmp_path):
-    for name in ("a", "b"):
-        save_checkpoint(tmp_path / name, {"w": jnp.ones(2)})
-    save_checkpoint(tmp_path / "b", {"w": jnp.zeros(2)})
-    save_checkpoint(tmp_path / "b", {"w": jnp.ones(2)})
-    files = {path.name: path.read_bytes() for path in (tmp_path / "a").iterdir()}
-    assert files == {path.name: path.read_bytes() for path in (tmp_path / "b").iterdir()}
-    assert len(files) == 2
-
-
-def test_a_checkpoint_of_something_else_is_refused(tmp_path):
-    save_checkpoint(tmp_path, {"w": jnp.ones(2), "b": jnp.ones(1)})
-    for like, word in (
-        ({"w": jnp.ones(2)}, "not expected"),
-        ({"w": jnp.ones(2), "b": jnp.ones(1), "c": jnp.ones(1)}, "missing"),
-        ({"w": jnp.ones(3), "b": jnp.ones(1)}, "float32"),
-        ({"w": jnp.ones(2, jnp.int32), "b": jnp.ones(1)}, "int32"),
-    ):
-        with pytest.raises(CheckpointError, match=word):
-            load_checkpoint(tmp_path, like)
-    with pytest.raises(CheckpointError, match="no manifest"):
-        load_checkpoint(tmp_path / "nowhere", {})
-
-
-def test_a_damaged_checkpoint_is_refused(tmp_path):
-    like = {"w": jnp.arange(50.0)}
-    save_checkpoint(tmp_path, like)
-    path = next(tmp_path.glob("arrays-*.npz"))
-    content = path.read_bytes()
-    for place in range(0, len(content), 7):
-        path.write_bytes(content[:place] + bytes([content[place] ^ 0x55]) + content[place + 1 :])
-        try:
-            loaded = load_checkpoint(tmp_path, like)
-        except CheckpointError:
-            continue
-        # a byte of the archive that says nothing about the array, such as a date
-        np.testing.assert_array_equal(np.asarray(loaded["w"]), np.asarray(like["w"]))
-    for length in (0, 10, len(content) // 2, len(content) - 1):
-        path.write_bytes(content[:length])
-        with pytest.raises(CheckpointError):
-            load_checkpoint(tmp_path, like)
-    path.unlink()
-    with pytest.raises(CheckpointError):
-        load_checkpoint(tmp_path, like)
-
-
-def test_an_array_larger_than_declared_is_not_read(tmp_path):
-    like = {"w": jnp.ones(2)}
-    save_checkpoint(tmp_path, like)
-    path = next(tmp_path.glob("arrays-*.npz"))
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("w.npy", b"\0" * 10_000_000)
-    with pytest.raises(CheckpointError, match="declares 10000000 bytes"):
-        load_checkpoint(tmp_path, like)
-
-
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"version": 2, "file": "x", "arrays": {}}', "[" * 100_000])
-def test_a_manifest_that_is_none_is_refused(tmp_path, text):
-    (tmp_path / "manifest.json").write_text(text)
-    with pytest.raises(CheckpointError):
-        load_checkpoint(tmp_path, {"w": jnp.ones(2)})
-
-
-def test_a_manifest_cannot_name_a_file_elsewhere(tmp_path):
-    save_checkpoint(tmp_path / "c", {"w": jnp.ones(2)})
-    manifest = tmp_path / "c" / "manifest.json"
-    content = json.loads(manifest.read_text())
-    manifest.write_text(json.dumps({**content, "file": "../" + content["file"]}))
-    with pytest.raises(CheckpointError, match="file's name"):
-        load_checkpoint(tmp_path / "c", {"w": jnp.ones(2)})
 
 
 def test_a_history_file_keeps_every_bit(tmp_path):
