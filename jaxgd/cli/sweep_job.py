@@ -131,6 +131,7 @@ def campaign_of(job: Job, folder: Path) -> Campaign:
         lanes=lanes_of(job.how["lanes"], len(trials)),
         memory_budget=_bytes(job.how["memory_budget"]),
         keep="best",
+        pad=True,
         journal=None if halving is not None else folder / JOURNAL,
     )
     if job.folder is None:

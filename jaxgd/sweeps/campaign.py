@@ -14,6 +14,7 @@ from jaxgd.sweeps.journal import Journal
 from jaxgd.sweeps.lane import Begun, Ended
 from jaxgd.sweeps.member import Member
 from jaxgd.sweeps.memory import check_budget, check_fits, footprint
+from jaxgd.sweeps.merging import merged
 from jaxgd.sweeps.plan import Plan, Planner
 from jaxgd.sweeps.ranking import Ranking
 from jaxgd.sweeps.runner import Runner, Work
@@ -45,7 +46,7 @@ class Campaign:
     Args:
       trials: numbered by their place.
       ranking: what members are compared by.
-      choice, lanes, memory_budget, keep, journal: as in `sweep`.
+      choice, lanes, memory_budget, keep, pad, journal: as in `sweep`.
 
     Raises:
       TypeError, ValueError: a plan, a budget or a journal that cannot be used.
@@ -60,6 +61,7 @@ class Campaign:
         lanes: int,
         memory_budget: int | None,
         keep: str,
+        pad: bool,
         journal: str | Path | None,
     ) -> None:
         if keep not in _KEEP:
@@ -70,7 +72,7 @@ class Campaign:
         self.keep = keep
         self.started = time.perf_counter()
         self.engines = Engines()
-        self.families = families(trials)
+        self.families = merged(families(trials), lanes) if pad else families(trials)
         prints = [(family, footprint(family, keep == "all")) for family in self.families]
         left = check_fits(prints, check_budget(memory_budget))
         planner = Planner(choice, lanes, left, self.engines)

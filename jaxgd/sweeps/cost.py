@@ -7,11 +7,12 @@ memory instead of the cache once the states of all members outgrow it.
 """
 
 from dataclasses import dataclass
+from typing import Any
+
+import jax
 
 from jaxgd.sweeps.engine import Form
 from jaxgd.sweeps.family import Family
-from jaxgd.sweeps.memory import Footprint
-from jaxgd.sweeps.trial import Trial
 
 
 @dataclass(frozen=True)
@@ -51,30 +52,27 @@ class Workload:
     members: int
 
 
-def workload(family: Family, footprint: Footprint) -> Workload:
-    """The workload of a family; validation counts as the third of a step that its forward pass is."""
+def workload(family: Family, state: int) -> Workload:
+    """The workload of a family whose members have `state` bytes each.
+
+    Validation counts as the third of a step that its forward pass is.
+    """
     trial = family.example
     steps = [each.epochs * each.steps_per_epoch for each in family.trials.values()]
     rows = len(trial.fold.training["x"])
     extra = 0 if trial.fold.validation is None else len(trial.fold.validation["x"]) / (3 * rows)
     return Workload(
-        layers=len(trial.model.layers),
-        flops=6.0 * family.spec.batch_size * weights(trial) * (1 + extra),
-        state=footprint.state,
+        layers=len(family.objective.model.layers),
+        flops=6.0 * family.spec.batch_size * weights(family.objective.model) * (1 + extra),
+        state=state,
         steps=round(sum(steps) / len(steps)),
         members=len(family.trials),
     )
 
 
-def weights(trial: Trial) -> int:
-    """Multiplications of one row's forward pass."""
-    shapes = trial.model.shapes
-    dense = [
-        (before, after)
-        for layer, before, after in zip(trial.model.layers, shapes, shapes[1:], strict=False)
-        if hasattr(layer, "units")
-    ]
-    return sum(before[-1] * after[-1] for before, after in dense)
+def weights(model: Any) -> int:
+    """Multiplications of one row's forward pass: the entries of all kernels."""
+    return sum(leaf.size for leaf in jax.tree.leaves(jax.eval_shape(model.init)) if leaf.ndim > 1)
 
 
 def step_seconds(work: Workload, form: Form, width: int, rates: Rates = RATES) -> float:

@@ -12,6 +12,7 @@ import numpy as np
 from jaxgd._types import Array, Params, PyTree
 from jaxgd.sweeps.trial import Fold, Trial
 from jaxgd.training.evaluation import model_scalars
+from jaxgd.training.objective import Objective
 from jaxgd.training.preparing import make_order, make_spec, new_state, ready_data
 from jaxgd.training.run import Limits, RunSpec, RunState, zero_sums
 
@@ -27,7 +28,7 @@ class Family:
 
     spec: RunSpec
     trials: dict[int, Trial] = field(default_factory=dict)
-    _params: dict[int, Params] = field(default_factory=dict)
+    _params: dict[Any, Params] = field(default_factory=dict)
     _data: dict[int, tuple[Any, Any]] = field(default_factory=dict)
 
     @property
@@ -45,11 +46,24 @@ class Family:
         """Rows that train."""
         return len(self.example.fold.training["x"])
 
+    @property
+    def objective(self) -> Objective:
+        """What the program minimises, with some trial's scalars."""
+        return self.example.objective
+
+    def model_of(self, trial: Trial) -> Any:
+        """The network that the program runs for a trial."""
+        return trial.model
+
+    def params_of(self, trial: Trial, params: Params) -> Params:
+        """A trial's own parameters from those of the program's network."""
+        return params
+
     def data(self, fold: Fold) -> tuple[dict[str, Array], dict[str, Array] | None]:
         """Training and validation rows on the device, targets as the loss takes them."""
         key = id(fold)
         if key not in self._data:
-            objective = self.example.objective
+            objective = self.objective
             training = ready_data(objective, dict(fold.training))
             validation = fold.validation
             self._data[key] = (
@@ -63,9 +77,10 @@ class Family:
         return stacked([self._member(self.trials[number]) for number in numbers])
 
     def _member(self, trial: Trial) -> "Members":
-        train = new_state(trial.model, trial.optimizer, trial.seed, self._initial(trial))
+        model = self.model_of(trial)
+        train = new_state(model, trial.optimizer, trial.seed, self.initial(trial))
         rule = self.spec.early_stopping
-        dtype = trial.model.policy.params
+        dtype = model.policy.params
         state = RunState(
             train=train,
             sums=self.zero_sums,
@@ -79,13 +94,14 @@ class Family:
             jnp.int32(trial.epochs), jnp.int32(0), None if stopping is None else stopping.numbers(dtype)
         )
         order = make_order(trial.shuffle, trial.seed, self.num_rows)
-        return Members(model_scalars(trial.model), state, order, limits)
+        return Members(model_scalars(model), state, order, limits)
 
-    def _initial(self, trial: Trial) -> Params:
+    def initial(self, trial: Trial) -> Params:
         """Initial parameters, drawn once a seed however many trials share them."""
-        if trial.seed not in self._params:
-            self._params[trial.seed] = jax.device_get(trial.model.init(trial.seed))
-        params = self._params[trial.seed]
+        key = trial.seed, jax.tree.structure(trial.model)
+        if key not in self._params:
+            self._params[key] = jax.device_get(trial.model.init(trial.seed))
+        params = self._params[key]
         statistics = trial.fold.statistics
         return {**params, **{name: {**params[name], **leaves} for name, leaves in statistics.items()}}
 
@@ -93,8 +109,8 @@ class Family:
     def zero_sums(self) -> PyTree:
         """The sums of an epoch before its first batch."""
         training, _ = self.data(self.example.fold)
-        params = jax.eval_shape(self.example.model.init)
-        objective = self.example.objective.at_inference()
+        params = jax.eval_shape(self.objective.model.init)
+        objective = self.objective.at_inference()
         return jax.device_get(zero_sums(objective, params, training, self.spec.batch_size))
 
 
@@ -148,14 +164,17 @@ def families(trials: Sequence[Trial]) -> list[Family]:
     found: dict[Any, Family] = {}
     for number, trial in enumerate(trials):
         spec = spec_of(trial)
-        shapes = tuple(
-            None if data is None else tuple((name, np.shape(array)) for name, array in data.items())
-            for data in (trial.fold.training, trial.fold.validation)
-        )
-        numbers = jax.tree.structure(trial.optimizer.hyperparameters)
-        family = found.setdefault((spec, shapes, numbers, trial.shuffle), Family(spec))
-        family.trials[number] = trial
+        found.setdefault((spec, *kind_of(trial)), Family(spec)).trials[number] = trial
     return list(found.values())
+
+
+def kind_of(trial: Trial) -> tuple[Any, ...]:
+    """What a trial's program is called with, apart from what its `RunSpec` says."""
+    shapes = tuple(
+        None if data is None else tuple((name, np.shape(array)) for name, array in data.items())
+        for data in (trial.fold.training, trial.fold.validation)
+    )
+    return shapes, jax.tree.structure(trial.optimizer.hyperparameters), trial.shuffle
 
 
 def spec_of(trial: Trial) -> RunSpec:

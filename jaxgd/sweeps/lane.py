@@ -11,7 +11,7 @@ import numpy as np
 from jaxgd._statistics import merge, partition
 from jaxgd._types import Params
 from jaxgd.sweeps.engine import Advanced, Engine
-from jaxgd.sweeps.family import Members
+from jaxgd.sweeps.family import Family, Members
 from jaxgd.sweeps.member import Member
 from jaxgd.sweeps.trial import Fold, Trial
 from jaxgd.training.history import History
@@ -169,7 +169,11 @@ class Lane:
     def _give(self, slot: int, members: Members, status: Any, diverged_at: tuple[int, int] | None) -> None:
         trial, number = self._trial(slot), self.numbers[slot]
         one = members.take([slot])
+        params, restored = kept_params(
+            self.engine.family, trial, jax.tree.map(lambda leaf: leaf[0], one.state)
+        )
         member = make_member(number or 0, trial, one, self.histories[slot], status, diverged_at)
+        member = replace(member, params=params, restored=restored)
         self.source.give(Ended(member, one, trial.epochs))
         self._free(slot)
 
@@ -228,7 +232,6 @@ def make_member(
 ) -> Member:
     """What the table holds of a member (the only one in `members`)."""
     state = jax.tree.map(lambda leaf: leaf[0], members.state)
-    params, restored = kept_params(trial, state)
     stopping = state.stopping
     return Member(
         number=number,
@@ -237,22 +240,20 @@ def make_member(
         fold=trial.fold.number,
         model=trial.model,
         status=status,
-        params=params,
         history=history,
         best_epoch=int(stopping.best_epoch) if stopping is not None and stopping.seen else None,
         stopped_early=stopping is not None and bool(stopping.stopped),
-        restored=restored,
         diverged_at=diverged_at,
         steps=int(state.train.step),
     )
 
 
-def kept_params(trial: Trial, state: Any) -> tuple[Params, bool]:
+def kept_params(family: Family, trial: Trial, state: Any) -> tuple[Params, bool]:
     """The parameters that `fit` returns for a state, and whether they are those of the best epoch."""
     train, stopping = state.train, state.stopping
     if stopping is not None and stopping.best_params is not None and bool(stopping.seen):
-        return stopping.best_params, True
-    moving, fixed = partition(train.params, trial.model.trainable(train.params))
+        return family.params_of(trial, stopping.best_params), True
+    moving, fixed = partition(train.params, family.model_of(trial).trainable(train.params))
     if int(train.step) > 0:  # before the first step there is no average yet
         moving = trial.optimizer.rule.finalize(moving, train.opt_state)
-    return merge(moving, fixed), False
+    return family.params_of(trial, merge(moving, fixed)), False

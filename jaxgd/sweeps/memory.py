@@ -41,7 +41,7 @@ def footprint(family: Family, keeps_all: bool) -> Footprint:
     params = _bytes(one.state.train.params)
     folds = {id(each.fold): each.fold for each in family.trials.values()}.values()
     data = sum(2 * (_bytes(fold.training) + _bytes(fold.validation)) for fold in folds)
-    widths = sum(int(np.prod(shape)) for shape in trial.model.shapes)
+    widths = sum(np.shape(leaf)[-1] for leaf in jax.tree.leaves(one.state.train.params) if np.ndim(leaf))
     item = np.dtype(trial.model.policy.params).itemsize
     rows = max(family.spec.batch_size, family.spec.validation_batch_size)
     history = trial.epochs * len(trial.columns) * item

@@ -76,7 +76,7 @@ class Planner:
 
     def plan(self, family: Family, footprint: Footprint) -> Plan:
         """The plan of a family that `check_fits`."""
-        work = workload(family, footprint)
+        work = workload(family, footprint.state)
         candidates = self._candidates(work, footprint)
         best = _preferred(candidates)
         reasons = [_headline(work, self.lanes, self.budget)]

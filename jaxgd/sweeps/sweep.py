@@ -40,6 +40,7 @@ def sweep(
     mode: str = "auto",
     halving: Halving | None = None,
     refit: bool = False,
+    pad: bool = True,
     keep: str = "all",
     plan: Any = "auto",
     lanes: int | None = None,
@@ -71,6 +72,8 @@ def sweep(
       mode: "min", "max" or "auto".
       halving: a `Halving`: only the better share of the settings is trained to the end.
       refit: whether the best settings are trained once more, on all rows; see `SweepTable.refitted`.
+      pad: whether networks that differ in the widths and the number of their hidden layers may share a
+        program, the smaller ones padded and masked exactly, where that is forecast to take less time.
       keep: "all" parameters, or those of the "best" member only.
       plan: "auto"; or "sequential", "map", "vmap", or a form with its width, ("vmap", 64).
       lanes: threads that run members side by side; None takes one a core.
@@ -102,6 +105,7 @@ def sweep(
         lanes=lanes_of(lanes, len(trials)),
         memory_budget=memory_budget,
         keep=keep,
+        pad=pad,
         journal=journal,
     )
     table = campaign.run(halving, progress)
