@@ -1,5 +1,6 @@
 """`jaxgd train`."""
 
+import importlib.util
 import os
 import shlex
 from contextlib import ExitStack
@@ -24,7 +25,8 @@ _OF_MODEL = (
     "hidden", "activation", "dropout", "loss", "optimizer", "weight_decay", "clipnorm", "global_clipnorm",
     "dtype",
 )  # fmt: skip
-_WITH_RESUME = {"resume", "epochs", "checkpoint_every", "no_report", "quiet", "color", "as_json"}
+_SHOWN = {"no_report", "tensorboard", "quiet", "color", "as_json"}
+_WITH_RESUME = {"resume", "epochs", "checkpoint_every", *_SHOWN}
 
 
 @click.command("train", short_help="Train a model on a table and write a run folder.")
@@ -139,12 +141,14 @@ _WITH_RESUME = {"resume", "epochs", "checkpoint_every", "no_report", "quiet", "c
     help="Go on with the run in FOLDER, whatever ended it; only --epochs may be another number.",
 )
 @click.option("--no-report", is_flag=True, help="Write neither curves.png nor report.html.")
+@click.option("--tensorboard", is_flag=True, help="Also write event files, into FOLDER/tensorboard.")
 @output_options
 def command(
     out: str | None,
     resume: str | None,
     checkpoint_every: float,
     no_report: bool,
+    tensorboard: bool,
     quiet: bool,
     color: bool,
     as_json: bool,
@@ -174,6 +178,7 @@ def command(
     with bad_input():
         check_real("checkpoint_every", checkpoint_every, 0.0)
         job = _begin(options, out) if resume is None else _resume(Path(resume), out, options["epochs"])
+        job = job._replace(tensorboard=tensorboard and _can_write_events())
     return _train(job, checkpoint_every, not no_report, output, as_json)
 
 
@@ -185,6 +190,14 @@ class _Job(NamedTuple):
     folder: Path | None = None
     table: Any = None
     command: str = ""
+    tensorboard: bool = False
+
+
+def _can_write_events() -> bool:
+    """True. Raises BadInput without the library that writes event files."""
+    if importlib.util.find_spec("tensorboardX") is None:
+        raise BadInput("--tensorboard: tensorboardX is not installed. Run: pip install tensorboardX")
+    return True
 
 
 def _begin(options: dict[str, Any], out: str | None) -> _Job:
@@ -243,12 +256,15 @@ def _train(job: _Job, every: float, with_report: bool, output: "Output", as_json
                 runs.write_started(folder, plan, job.command)
         show_plan(output, plan)
         with catching_interrupt() as interrupt:
-            outcome = _execute(plan, folder, every, output, interrupt)
+            writer = stack.enter_context(reports.EventWriter(folder)) if job.tensorboard else None
+            outcome = _execute(plan, folder, every, output, interrupt, writer)
             if interrupt.terminated and outcome.result.interrupted:
                 click.echo(f"Terminated; go on with: jaxgd train --resume {folder}", err=True)
                 return TERMINATED
             with bad_input():
                 config = runs.write_run(folder, outcome, job.command)
+                if writer is not None:
+                    writer.finish(outcome.result.history, config)
                 if with_report:
                     reports.write_report(folder, plan)
     show_results(output, folder, config, with_report)
@@ -260,7 +276,9 @@ def _train(job: _Job, every: float, with_report: bool, output: "Output", as_json
     return INTERRUPTED if interrupt else DONE
 
 
-def _execute(plan: "Plan", folder: Path, every: float, output: "Output", interrupt: Any) -> "Outcome":
+def _execute(
+    plan: "Plan", folder: Path, every: float, output: "Output", interrupt: Any, writer: Any
+) -> "Outcome":
     """Training, with what the library warns of shown as a line each, and what it refuses as a message."""
     from jaxgd.checkpoints import CheckpointError
     from jaxgd.cli.display import make_display, stopping_when
@@ -271,7 +289,8 @@ def _execute(plan: "Plan", folder: Path, every: float, output: "Output", interru
     checkpoint = Checkpoint(folder / CHECKPOINT, every=every)
     with make_display(output.console) as display, warnings_as_lines():
         try:
-            return execute(plan, stopping_when(display, lambda: bool(interrupt)), checkpoint)
+            progress = stopping_when(display, lambda: bool(interrupt))
+            return execute(plan, progress if writer is None else writer.before(progress), checkpoint)
         except CheckpointError as error:
             raise BadInput(str(error)) from error
         except OSError as error:

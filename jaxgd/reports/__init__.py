@@ -8,9 +8,11 @@ if TYPE_CHECKING:
     from jaxgd.reports.curves import curves_picture
     from jaxgd.reports.page import report_page
     from jaxgd.reports.sweeping import sweep_page
+    from jaxgd.reports.tensorboard import EventWriter
     from jaxgd.reports.writing import write_report
 
 _HOME = {
+    "EventWriter": "tensorboard",
     "comparison_page": "comparing",
     "curves_picture": "curves",
     "report_page": "page",
@@ -18,7 +20,7 @@ _HOME = {
     "write_report": "writing",
 }
 
-__all__ = ["comparison_page", "curves_picture", "report_page", "sweep_page", "write_report"]
+__all__ = ["EventWriter", "comparison_page", "curves_picture", "report_page", "sweep_page", "write_report"]
 
 
 def __getattr__(name: str) -> Any:

@@ -13,6 +13,7 @@ from jaxgd.reports.shell import document
 
 MAX_CURVES = 6
 _NOT_COMPARED = ("layers", "classes")
+_LONGEST = 40
 
 
 def comparison_page(runs: Sequence[tuple[Recorded, Measured | str]]) -> str:
@@ -94,7 +95,8 @@ def _differences(named: list[tuple[str, Any]]) -> str:
     rows = [row for row in rows if len({str(value) for value in row[1:]}) > 1]
     if not rows:
         return quiet("Nothing: settings, data and versions are the same in all runs.")
-    return grid(("", *(name for name, _ in named)), rows)
+    header = ("", *(name for name, _ in named))
+    return grid(header, [tuple(map(_shortened, row)) for row in rows])
 
 
 def _flat(config: dict[str, Any]) -> Iterable[tuple[str, Any]]:
@@ -102,6 +104,12 @@ def _flat(config: dict[str, Any]) -> Iterable[tuple[str, Any]]:
         for name, value in config[table].items():
             if name not in _NOT_COMPARED:
                 yield f"{table}: {name}", value
+
+
+def _shortened(value: Any) -> Any:
+    """A value as it is, but a fingerprint or a long list only as far as it tells two runs apart."""
+    words = str(value)
+    return value if len(words) <= _LONGEST else f"{words[:_LONGEST]}…"
 
 
 def _curves(shown: list[Panel], runs: int) -> str:

@@ -1,19 +1,31 @@
 """The page of a sweep's folder: leaderboard, and the monitored value against each setting that varied."""
 
 import csv
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jaxgd.reports.markup import cards, figure, figures, grid, notice, quiet, section, text
+from jaxgd.reports.markup import (
+    cards,
+    facts,
+    figure,
+    figures,
+    grid,
+    guarded,
+    notice,
+    plain,
+    quiet,
+    section,
+    text,
+)
 from jaxgd.reports.page import assets
 from jaxgd.reports.shell import document
 from jaxgd.reports.svg import Frame, decades, label, picture, ticks, widened
 
 TABLE = "sweep.csv"
-_FIXED = ("seed", "fold", "status", "epochs", "best_epoch", "stopped_early", "diverged_at")
-_LISTED, _WIDE = 50, 30.0
+_LISTED, _LEVELS, _MARKS, _WIDE = 50, 12, 5, 30.0
 
 
 @dataclass(frozen=True)
@@ -67,37 +79,93 @@ def sweep_page(folder: Path, sweep: SweepRows) -> str:
     Returns: HTML that loads nothing from elsewhere.
     """
     diverged = sum(row["status"] == "diverged" for row in sweep.rows)
-    best = sweep.rows[0] if sweep.rows else {}
+    over = ", ".join(sweep.axes) or "seeds"
     body = "".join(
         (
-            f"<h1>Sweep {text(folder.name)}</h1>",
-            quiet(
-                f"{len(sweep.rows):,} members over {', '.join(sweep.axes) or 'seeds'}; {diverged:,} diverged"
-            ),
+            f"<h1>Sweep {text(folder.resolve().name)}</h1>",
+            quiet(f"{len(sweep.rows):,} members over {over}; {diverged:,} diverged"),
             *map(notice, sweep.problems),
             notice("There are no members yet.") if not sweep.rows else "",
-            section(
-                f"Best by {sweep.monitor}",
-                cards([(name, best[name]) for name in (sweep.monitor, *sweep.axes)]),
-            )
-            if best
-            else "",
+            section(f"Best by {sweep.monitor}", _best(folder, sweep)),
             section(f"{sweep.monitor} against each setting", _pictures(sweep)),
+            section(f"Mean {sweep.monitor} of two settings", _heat_map(sweep)),
             section("Leaderboard", _leaderboard(sweep)),
+            guarded("Asked", _asked, folder),
         )
     )
-    return document(f"Sweep {folder.name}", body, data={"panels": []}, **assets())
+    return document(f"Sweep {folder.resolve().name}", body, data={"panels": []}, **assets())
+
+
+def _best(folder: Path, sweep: SweepRows) -> str:
+    if not sweep.rows:
+        return ""
+    shown = cards([(name, _shown(sweep.rows[0][name])) for name in (sweep.monitor, *sweep.axes)])
+    run = folder / "best"
+    return shown + (quiet(f"Its run: {run}. More of it: jaxgd report {run}") if run.is_dir() else "")
 
 
 def _leaderboard(sweep: SweepRows) -> str:
-    shown = [column for column in sweep.columns if column not in ("stopped_early",)]
-    rows = [tuple(row[column] for column in shown) for row in sweep.rows[:_LISTED]]
-    cut = (
-        quiet(f"The first {_LISTED} of {len(sweep.rows):,}; all are in {TABLE}.")
-        if len(sweep.rows) > _LISTED
-        else ""
+    """The first members; columns in which nothing stands are left out."""
+    filled = [column for column in sweep.columns if any(row[column] for row in sweep.rows)]
+    rows = [tuple(_shown(row[column]) for column in filled) for row in sweep.rows[:_LISTED]]
+    cut = quiet(f"The first {_LISTED} of {len(sweep.rows):,}; all are in {TABLE}.")
+    return grid(filled, rows) + (cut if len(sweep.rows) > _LISTED else "") if rows else ""
+
+
+def _asked(folder: Path) -> str:
+    """What the sweep was told, if the folder says so."""
+    path = folder / "sweep.json"
+    if not path.is_file():
+        return ""
+    found = json.loads(path.read_text(encoding="utf-8"))
+    return facts([*found["asked"].items(), *found["settings"].items()])
+
+
+def _heat_map(sweep: SweepRows) -> str:
+    """The mean over all members of two settings, where two settings varied."""
+    axes = [axis for axis in sweep.axes if 1 < len({row[axis] for row in sweep.rows}) <= _LEVELS][:2]
+    if len(axes) < 2:
+        return ""
+    down, across = ([*dict.fromkeys(sorted((row[axis] for row in sweep.rows), key=_order))] for axis in axes)
+    means = {(a, b): _mean(sweep, {axes[0]: a, axes[1]: b}) for a in down for b in across}
+    known = [value for value in means.values() if math.isfinite(value)]
+    low, high = (min(known), max(known)) if known else (0.0, 0.0)
+    head = "".join(f'<th scope="col">{text(_shown(each))}</th>' for each in across)
+    rows = "".join(
+        f'<tr><th scope="row">{text(_shown(a))}</th>'
+        + "".join(_cell(means[a, b], low, high) for b in across)
+        + "</tr>"
+        for a in down
     )
-    return grid(shown, rows) + cut if rows else ""
+    caption = f"<caption>Rows: {text(axes[0])}. Columns: {text(axes[1])}. The stronger, the higher.</caption>"
+    table = f"{caption}<thead><tr><td></td>{head}</tr></thead><tbody>{rows}</tbody>"
+    return f'<div class="scroll"><table class="confusion">{table}</table></div>'
+
+
+def _cell(value: float, low: float, high: float) -> str:
+    if not math.isfinite(value):
+        return "<td>-</td>"
+    share = round(60 * (value - low) / (high - low)) if high > low else 0
+    return f'<td class="right" style="--share: {share}%">{value:.4g}</td>'
+
+
+def _mean(sweep: SweepRows, settings: dict[str, str]) -> float:
+    """Of the members with these settings; NaN where none has a value."""
+    values = [_number(row[sweep.monitor]) for row in sweep.rows if settings.items() <= row.items()]
+    finite = [value for value in values if math.isfinite(value)]
+    return sum(finite) / len(finite) if finite else math.nan
+
+
+def _order(cell: str) -> tuple[float, str]:
+    """Numbers by size, words after them."""
+    number = _number(cell)
+    return (number if math.isfinite(number) else math.inf, cell)
+
+
+def _shown(cell: str) -> str:
+    """A cell with at most six digits."""
+    number = _number(cell)
+    return plain(number) if math.isfinite(number) and not cell.lstrip("-").isdecimal() else cell
 
 
 def _pictures(sweep: SweepRows) -> str:
@@ -134,11 +202,9 @@ def _numeric(numbers: Sequence[float]) -> tuple[list[float], list[tuple[float, s
     """Places, marks of the axis, and whether they are logarithms."""
     if min(numbers) > 0 and max(numbers) / min(numbers) > _WIDE:
         places = [math.log10(number) for number in numbers]
-        return (
-            places,
-            [(each, label(10**each)) for each in decades(*widened(min(places), max(places)))],
-            True,
-        )
+        marks = decades(*widened(min(places), max(places)))
+        kept = marks[:: -(-len(marks) // _MARKS) or 1]
+        return places, [(each, label(10**each)) for each in kept], True
     low, high = widened(min(numbers), max(numbers))
     return list(numbers), [(each, label(each)) for each in ticks(low, high)], False
 

@@ -37,5 +37,7 @@ def measured_or_reason(recorded: Recorded, rows: Rows | None = None) -> Measured
         run = open_run(recorded.folder)
         training = keras_files.load(recorded.folder / names.MODEL)[2]
         return measure_run(run, training, rows_of_run(run) if rows is None else rows)
+    except keras_files.KerasFileError as error:
+        return f"{names.MODEL}: {error}"
     except (ValueError, OSError) as error:
         return str(error)
