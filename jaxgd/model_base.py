@@ -1,6 +1,6 @@
 """What every model is: layers with names, their parameters, and the pure functions that both stand for."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache, partial
 from typing import Any, ClassVar, NamedTuple
 
@@ -99,6 +99,12 @@ class Model:
         row_mask: Array | None = None,
     ) -> Forward:
         """The forward pass with all that a training step wants to know; see `Forward`."""
+        raise NotImplementedError
+
+    def outputs(
+        self, params: Params, x: Any, *, training: bool, key: Any, row_mask: Array | None = None
+    ) -> Iterator[tuple[str, Any]]:
+        """The name and the output of each layer, in the order in which they run."""
         raise NotImplementedError
 
     def init(self, seed: Any = 0) -> dict[str, dict[str, Any]]:

@@ -117,6 +117,8 @@ def trace(
     >>> float(one.loss), float(one["dense"].delta[0, 0]), float(one["dense"].gradients["kernel"][0, 0])
     (1.0, 2.0, 6.0)
     """
+    if not isinstance(model, Sequential):
+        raise TypeError(f"model: expected a stack of layers (mlp, sequential), got {type(model).__name__}.")
     rule = losses.get(loss)
     visits = _forward(model, params, x, training, key, row_mask)
     wide = model.policy.params

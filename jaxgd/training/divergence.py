@@ -1,8 +1,8 @@
 """Where a run left the finite numbers: which step, what went first, and what usually helps."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,8 +11,11 @@ import numpy as np
 from jaxgd import backprop, random
 from jaxgd._statistics import merge, partition
 from jaxgd._types import Array, PyTree
+from jaxgd.layers import Nested
+from jaxgd.losses import Loss
 from jaxgd.model import Sequential
 from jaxgd.optimizers._scaling import slots_of
+from jaxgd.training.bundle import Bundle
 from jaxgd.training.objective import Objective
 from jaxgd.training.run import all_finite
 from jaxgd.training.state import TrainState
@@ -95,17 +98,29 @@ def explain(
     return Divergence(*where, layer, quantity, rows, largest, _advice(objective, quantity, batch))
 
 
+class _Seen(NamedTuple):
+    """What came out of a layer, where nothing more is laid open."""
+
+    name: str
+    a: Any
+    z: Array | None = None
+
+
 def _trace(
     objective: Objective, state: TrainState, batch: Mapping[str, Array], key: Any
-) -> tuple[backprop.LayerTrace, ...]:
-    """The step laid open, first layer to last; nothing for a graph, whose layers are not a stack."""
-    model = objective.model
-    if not isinstance(model, Sequential):
-        return ()
-    masks = {name: batch.get(name) for name in ("sample_weight", "row_mask")}
+) -> Sequence[backprop.LayerTrace | _Seen]:
+    """The step laid open, first layer to last; of a graph, or with models as layers, the outputs alone."""
+    model, row_mask, x = objective.model, batch.get("row_mask"), batch["x"]
+    is_plain = isinstance(model, Sequential) and not any(isinstance(layer, Nested) for layer in model.layers)
+    if not is_plain or not isinstance(objective.loss, Loss):
+        x = x.arrays if isinstance(x, Bundle) else x
+        outputs = model.outputs(state.params, x, training=True, key=key, row_mask=row_mask)
+        return [_Seen(name, y) for name, y in outputs]
+    weight = batch.get("sample_weight")
     return backprop.trace(
-        model, state.params, batch["x"], batch["y"], objective.loss, training=True, key=key, **masks
-    ).layers
+        model, state.params, x, batch["y"], objective.loss,
+        training=True, key=key, sample_weight=weight, row_mask=row_mask,
+    ).layers  # fmt: skip
 
 
 def _found(
@@ -115,7 +130,7 @@ def _found(
     after: TrainState,
     batch: Mapping[str, Array],
     key: Any,
-    layers: tuple[backprop.LayerTrace, ...],
+    layers: Sequence[backprop.LayerTrace | _Seen],
 ) -> Iterator[tuple[str, str]]:
     """What is not finite, in the order in which a step computes it."""
     if not _finite(batch["x"]):
@@ -155,7 +170,7 @@ def _layer_of(path: Any, names: list[str]) -> str:
 
 
 def _largest(
-    state: TrainState, batch: Mapping[str, Array], layers: tuple[backprop.LayerTrace, ...]
+    state: TrainState, batch: Mapping[str, Array], layers: Sequence[backprop.LayerTrace | _Seen]
 ) -> Iterator[tuple[str, float]]:
     trees: dict[str, PyTree] = {"x": batch["x"]}
     for name, leaves in state.params.items():

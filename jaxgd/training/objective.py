@@ -18,7 +18,6 @@ from jaxgd.training.bundle import Bundle, parts
 from jaxgd.training.per_output import (
     Losses,
     OutputLoss,
-    OutputMetric,
     columns,
     make_losses,
     make_metrics,
