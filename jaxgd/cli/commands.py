@@ -15,6 +15,7 @@ COMMANDS = {
     "sweep": Entry("sweep", "Train many models: grids, seeds, folds; the best as a run folder."),
     "evaluate": Entry("evaluate", "Loss and metrics of a run or a .keras model."),
     "predict": Entry("predict", "Predictions of a run or a .keras model for new rows."),
+    "convert": Entry("convert", "A model or its weights from one of Keras's formats to another."),
     "explain": Entry("explain", "One training step laid open, number by number."),
     "report": Entry("report", "A page of a run, of a sweep, or of several runs side by side."),
     "info": Entry("info", "What a run, a model, a table or this installation is."),

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 @click.command("info", short_help="What a run, a model, a table or this installation is.")
-@click.argument("subject", metavar="[RUN|MODEL.keras|DATA]", required=False)
+@click.argument("subject", metavar="[RUN|MODEL|DATA]", required=False)
 @output_options
 def command(subject: str | None, quiet: bool, color: bool, as_json: bool) -> None:
-    """What a run folder, a .keras file or a table holds; without an argument: versions, devices, precision.
+    """What a run folder, a file of Keras or a table holds; without an argument: versions, devices, precision.
 
     \b
     Examples:
@@ -32,7 +32,7 @@ def command(subject: str | None, quiet: bool, color: bool, as_json: bool) -> Non
             facts = _installation(output)
         elif Path(subject).is_dir():
             facts = _run(output, subject)
-        elif subject.lower().endswith(".keras"):
+        elif subject.lower().endswith((".keras", ".h5", ".hdf5")):
             facts = _model(output, subject)
         else:
             facts = _table(output, subject)
@@ -75,11 +75,11 @@ def _model(output: "Output", subject: str) -> dict[str, Any]:
     from jaxgd import keras_files
 
     try:
-        text = keras_files.describe(subject)
+        facts = keras_files.facts(subject)
     except keras_files.KerasFileError as error:
         raise BadInput(f"{subject}: {error}") from error
-    output.line(text)
-    return {"model": subject, "description": text}
+    output.line(facts["description"])
+    return {"model": subject, **facts}
 
 
 def _table(output: "Output", subject: str) -> dict[str, Any]:

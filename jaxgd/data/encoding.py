@@ -60,7 +60,7 @@ class Encoding:
         """
         return np.array([column.kind == "number" for column in self.columns for _ in column.feature_names])
 
-    def encode(self, table: Table) -> np.ndarray:
+    def encode(self, table: Table, dtype: Any = np.float32) -> np.ndarray:
         """The features of raw rows.
 
         A category that the encoding does not know is zero in every feature of its column (`count_unknown`
@@ -69,16 +69,18 @@ class Encoding:
 
         Args:
           table: rows with at least the encoding's columns.
+          dtype: of the features.
 
         Returns:
-          float32[rows, features].
+          [rows, features].
 
         Raises:
           DataError: a column is not in the table; a number column has text, infinite values, values too large
             for float32; cells are missing and `missing` is not `mean`.
         """
-        check_bytes(table.num_rows * self.num_features * 4, DEFAULT_MAX_BYTES, f"{table.source}, encoded")
-        x = np.zeros((table.num_rows, self.num_features), dtype=np.float32)
+        size = table.num_rows * self.num_features * np.dtype(dtype).itemsize
+        check_bytes(size, DEFAULT_MAX_BYTES, f"{table.source}, encoded")
+        x = np.zeros((table.num_rows, self.num_features), dtype=dtype)
         start = 0
         for column in self.columns:
             stop = start + len(column.feature_names)
@@ -123,11 +125,15 @@ class Encoding:
         counts = {name: int((code == columns.UNKNOWN).sum()) for name, code in codes.items()}
         return {name: count for name, count in counts.items() if count}
 
-    def encode_target(self, table: Table) -> np.ndarray:
+    def encode_target(self, table: Table, dtype: Any = np.float32) -> np.ndarray:
         """The target of raw rows.
 
+        Args:
+          table: rows with the target's column.
+          dtype: of a regression's target.
+
         Returns:
-          float32[rows] for a regression, else int32[rows]: places in `classes`.
+          dtype[rows] for a regression, else int32[rows]: places in `classes`.
 
         Raises:
           DataError: no such column, a missing cell, a class that the encoding does not know, or for a
@@ -139,7 +145,7 @@ class Encoding:
         """
         columns.check_present(table, self.target)
         if self.task == "regression":
-            return columns.numbers(table, self.target).astype(np.float32)
+            return columns.numbers(table, self.target).astype(dtype)
         codes = columns.category_codes(table, self.target, self.classes)
         if (codes == columns.UNKNOWN).any():
             row = int(np.argmax(codes == columns.UNKNOWN))

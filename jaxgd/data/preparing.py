@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -44,6 +45,7 @@ def prepare(
     *,
     categories: Collection[str] = (),
     exclude: Collection[str] = (),
+    dtype: Any = np.float32,
 ) -> Prepared:
     """The features and the target of a table.
 
@@ -64,9 +66,10 @@ def prepare(
         missing category, but needs every target; `drop` leaves out rows with any.
       categories: columns that are categories although they hold numbers.
       exclude: columns that are left out.
+      dtype: of the features, and of a regression's target.
 
     Returns:
-      x float32[rows, features]; y float32[rows] or int32[rows]; the encoding; the rows kept.
+      x [rows, features]; y [rows], int32 for classes; the encoding; the rows kept.
 
     Raises:
       DataError: the target, a column of `categories` or `exclude`, or an option is unknown; missing cells;
@@ -87,7 +90,7 @@ def prepare(
     analysed = analyse_target(table, name, task)
     fitted = tuple(_fit(table, feature, feature in categories, missing) for feature in features)
     encoding = Encoding(fitted, name, analysed.task, analysed.classes, missing)
-    return Prepared(encoding.encode(table), encoding.encode_target(table), encoding, rows)
+    return Prepared(encoding.encode(table, dtype), encoding.encode_target(table, dtype), encoding, rows)
 
 
 def _features(table: Table, target: str, categories: Collection[str], exclude: Collection[str]) -> list[str]:

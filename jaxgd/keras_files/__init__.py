@@ -1,8 +1,9 @@
-"""Keras's `.keras` files, read and written with json, zipfile and h5py alone, without Keras."""
+"""Keras's files, read and written with json, zipfile and h5py alone, without Keras."""
 
 from jaxgd.keras_files.errors import KerasFileError
-from jaxgd.keras_files.reader import describe, load
+from jaxgd.keras_files.describing import describe, facts
+from jaxgd.keras_files.reader import architecture, dtype_of, load
 from jaxgd.keras_files.training import KerasTraining
 from jaxgd.keras_files.writer import save
 
-__all__ = ["KerasFileError", "KerasTraining", "describe", "load", "save"]
+__all__ = ["KerasFileError", "KerasTraining", "architecture", "describe", "dtype_of", "facts", "load", "save"]

@@ -11,7 +11,7 @@ from jaxgd._types import Params, Shape
 from jaxgd.keras_files.errors import KerasFileError
 from jaxgd.keras_files.weights import Variable, at, trained
 from jaxgd.metrics import snake_case
-from jaxgd.model import Sequential
+from jaxgd.model_base import Model
 from jaxgd.optimizers import Optimizer, OptimizerState
 from jaxgd.optimizers.loss_scale import LossScaleOptimizer
 from jaxgd.optimizers.multi import MultiRule
@@ -38,7 +38,7 @@ class Cell(NamedTuple):
 
 
 def cells(
-    model: Sequential, optimizer: Optimizer, shapes: Params, form: str = KERAS_3, *, built: bool = True
+    model: Model, optimizer: Optimizer, shapes: Params, form: str = KERAS_3, *, built: bool = True
 ) -> dict[str, Cell]:
     """{path of a dataset: what stands there}, in Keras's order.
 

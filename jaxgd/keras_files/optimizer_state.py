@@ -11,18 +11,18 @@ from jaxgd._types import Params, PyTree
 from jaxgd.keras_files.errors import KerasFileError
 from jaxgd.keras_files.hdf5 import ArrayFile
 from jaxgd.keras_files.optimizer_cells import Cell, step_into
-from jaxgd.model import Sequential
+from jaxgd.model_base import Model
 from jaxgd.optimizers import Optimizer, OptimizerState
 
 _COUNTS = ("count", "step_counter")
 
 
-def trainable_part(model: Sequential, params: Params) -> PyTree:
+def trainable_part(model: Model, params: Params) -> PyTree:
     """What an optimizer of the model gets: the parameters with None for those it must leave alone."""
     return partition(params, model.trainable(params))[0]
 
 
-def first_state(model: Sequential, optimizer: Optimizer, params: Params) -> OptimizerState:
+def first_state(model: Model, optimizer: Optimizer, params: Params) -> OptimizerState:
     """The state before the first update."""
     return cast(OptimizerState, optimizer.init(trainable_part(model, params)))
 
@@ -71,7 +71,7 @@ def check_cells(file: ArrayFile, layout: Mapping[str, Cell]) -> None:
 
 
 def read_state(
-    model: Sequential, optimizer: Optimizer, params: Params, file: ArrayFile, layout: Mapping[str, Cell]
+    model: Model, optimizer: Optimizer, params: Params, file: ArrayFile, layout: Mapping[str, Cell]
 ) -> OptimizerState:
     """The state that a file holds at `layout`; what `layout` leaves out is as before the first update."""
     state = first_state(model, optimizer, params)

@@ -6,8 +6,11 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any, BinaryIO, NamedTuple
 
+import jax
+
 from jaxgd import optimizers
 from jaxgd._types import Params
+from jaxgd.graphs import Graph
 from jaxgd.keras_files import keras2, legacy
 from jaxgd.keras_files.archive import CONFIG, METADATA, WEIGHTS, Archive
 from jaxgd.keras_files.compiled import lost_arguments, read_compiled
@@ -20,7 +23,6 @@ from jaxgd.keras_files.optimizer_state import check_cells, read_state
 from jaxgd.keras_files.optimizer_wrappers import read_optimizer
 from jaxgd.keras_files.training import KerasTraining
 from jaxgd.keras_files.weights import check_size, param_shapes, read_params, trained, variables
-from jaxgd.graphs import Graph
 from jaxgd.model import PRECISIONS, Sequential
 from jaxgd.optimizers import Optimizer
 
@@ -97,15 +99,43 @@ def _refuse(model: Sequential | Graph | None, training: bool | KerasTraining) ->
         raise KerasFileError("the file has a model of its own; leave out model and what it is trained with.")
 
 
+def architecture(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> Sequential | Graph:
+    """The model of a `.keras` or an `.h5` file without its parameters; no array is read.
+
+    Raises: as `load`.
+    """
+    with failing_in("the file"), open(path, "rb") as file:
+        if not is_hdf5(file):
+            archive = Archive(file, max_bytes)
+            return _describe(parse_json(archive.read(CONFIG), CONFIG), None, *_metadata(archive)).model
+        with ArrayFile(file, max_bytes) as arrays:
+            if not legacy.is_whole_model(arrays):
+                _given(None)
+            return _describe(legacy.read_configs(arrays)[0], None, legacy.version(arrays), {}).model
+
+
+def dtype_of(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> str:
+    """The dtype of the model in a file, which says whether JAX needs its 64-bit types to load it.
+
+    Raises: as `load`.
+    """
+    with jax.enable_x64(True):
+        return architecture(path, max_bytes=max_bytes).dtype
+
+
+def _metadata(archive: Archive) -> tuple[Any, dict[str, Any]]:
+    """Keras's version, and what jaxgd keeps there."""
+    metadata = parse_json(archive.read(METADATA), METADATA) if METADATA in archive.names else {}
+    return metadata.get("keras_version"), _ours(metadata)
+
+
 def _read_archive(
     file: BinaryIO, stack: ExitStack, model: Sequential | Graph | None, training: Any, max_bytes: int
 ) -> tuple[Sequential | Graph, Params, KerasTraining | None]:
     archive = Archive(file, max_bytes)
     _refuse(model, training)
     config = parse_json(archive.read(CONFIG), CONFIG)
-    metadata = parse_json(archive.read(METADATA), METADATA) if METADATA in archive.names else {}
-    compiled = config.get("compile_config") if training else None
-    described = _describe(config, compiled, metadata.get("keras_version"), _ours(metadata))
+    described = _describe(config, config.get("compile_config") if training else None, *_metadata(archive))
     unpacked = stack.enter_context(archive.unpacked(WEIGHTS))
     return _read(described, stack.enter_context(ArrayFile(unpacked, max_bytes)), max_bytes)
 
@@ -188,18 +218,3 @@ def _ours(metadata: Mapping[str, Any]) -> dict[str, Any]:
         raise KerasFileError(f"{METADATA}: precision: expected one of {PRECISIONS}, got {shown(precision)}.")
     of_optimizer = check_mapping(ours.get("optimizer", {}), f"{METADATA}: optimizer")
     return {"precision": precision, "optimizer": of_optimizer}
-
-
-def describe(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> str:
-    """What a `.keras` file holds, as text: the layers with their shapes, the optimizer, how far it went.
-
-    Raises: as `load`.
-    """
-    model, _, training = load(path, max_bytes=max_bytes)
-    lines = [model.summary()]
-    if training is None:
-        return "\n".join([*lines, "Not compiled."])
-    metrics = ", ".join(str(getattr(each, "name", each)) for each in training.metrics)
-    lines.append(f"Optimizer: {training.optimizer!r}, {training.iterations:,} iterations")
-    lines.append(f"Loss: {training.loss!r}" + (f"; metrics: {metrics}" if metrics else ""))
-    return "\n".join(lines)

@@ -13,7 +13,7 @@ from safetensors import numpy as arrays
 from jaxgd._types import Params
 from jaxgd.keras_files.errors import KerasFileError, shown
 from jaxgd.keras_files.weights import check_size, named_leaves, param_shapes
-from jaxgd.model import Sequential
+from jaxgd.model_base import Model
 
 _MAX_HEADER = 2**20
 _DTYPES = ("BF16", "F16", "F32", "F64", "I32", "I64")
@@ -24,7 +24,7 @@ def dumps(params: Params) -> bytes:
     return arrays.save({name: np.ascontiguousarray(value) for name, value in named_leaves(params).items()})
 
 
-def read(path: str | os.PathLike[str], model: Sequential, max_bytes: int) -> Params:
+def read(path: str | os.PathLike[str], model: Model, max_bytes: int) -> Params:
     """The parameters of a model.
 
     Raises:

@@ -1,0 +1,182 @@
+"""Files of Keras on the command line: evaluate, predict, info, convert, and train --from."""
+
+import csv
+import io
+import json
+import shutil
+
+import jax
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import jaxgd
+from jaxgd import data, keras_files, layers, losses, optimizers
+from jaxgd.cli.app import app
+from jaxgd.keras_files import KerasTraining
+from jaxgd.runs import open_run
+
+FEATURES, CLASSES = 4, 3
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory):
+    """A trained model, and its weights alone."""
+    folder = tmp_path_factory.mktemp("shelf")
+    model, result = trained(folder / "m.keras")
+    jaxgd.save(folder / "w.weights.h5", model, result.params)
+    return folder
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch, shelf):
+    """A folder of its own with those two files."""
+    for path in shelf.iterdir():
+        shutil.copy(path, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def call(*arguments, code=0):
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert result.exit_code == code, (result.output, result.exception)
+    return result
+
+
+def facts(*arguments):
+    return json.loads(call(*arguments, "--json").stdout.splitlines()[-1])
+
+
+def iris():
+    prepared = data.prepare(data.read("iris"))
+    return prepared.x, prepared.y
+
+
+def trained(path, dtype="float32", epochs=3, **settings):
+    """A model trained on all of iris, in a file."""
+    x, y = iris()
+    stack = [layers.dense(8, "tanh"), layers.dense(CLASSES, "softmax")]
+    model = jaxgd.sequential(stack, FEATURES, dtype=dtype)
+    loss = losses.get("sparse_categorical_crossentropy")
+    optimizer = optimizers.adam(0.01)
+    result = jaxgd.fit(model, x, y, loss=loss, optimizer=optimizer, epochs=epochs, **settings)
+    training = KerasTraining(loss, optimizer, result.state.opt_state, ("accuracy",))
+    jaxgd.save(path, model, result.params, training)
+    return model, result
+
+
+def table(text):
+    rows = list(csv.DictReader(io.StringIO(text)))
+    return np.array([[float(value) for value in row.values()] for row in rows])
+
+
+def test_float64_models_are_evaluated_and_predict_in_float64(here):
+    with jax.enable_x64(True):
+        model, result = trained("m.keras", "float64")
+        x = data.prepare(data.read("iris"), dtype=np.float64).x
+        expected = np.asarray(model.apply(result.params, x))
+    assert np.array_equal(table(call("predict", "m.keras", "iris").stdout), expected)
+    accuracy = (expected.argmax(axis=1) == iris()[1]).mean()
+    assert facts("evaluate", "m.keras", "iris")["metrics"]["accuracy"] == pytest.approx(accuracy)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_training_goes_on_from_a_file(here, dtype):
+    """Two epochs after the file's three are the last two of five."""
+    with jax.enable_x64(dtype == "float64"):
+        _, first = trained("m.keras", dtype, shuffle=False)
+        model, params, training = keras_files.load("m.keras")
+        x, y = data.prepare(data.read("iris"), dtype=dtype).x, iris()[1]
+        state = training.state(params, model.key(0))
+        whole = jaxgd.fit(
+            model, x, y, loss=training.loss, optimizer="adam", state=state, epochs=2, batch_size=150
+        )
+    options = ("--epochs", 2, "--batch-size", 150, "--validation-split", 0, "--no-report")
+    found = facts("train", "iris", "--from", "m.keras", "--out", "run", *options)
+    assert found["loss"] == pytest.approx(whole.history["loss"][-1], rel=1e-6)
+    assert found["steps"] == 2
+    with jax.enable_x64(dtype == "float64"):
+        again = keras_files.load("run/model.keras")[2]
+        assert again.iterations == int(first.state.opt_state.count) + 2
+    assert facts("evaluate", "run")["loss"] == pytest.approx(
+        found["val_loss"] or facts("evaluate", "run")["loss"]
+    )
+
+
+def test_a_run_from_a_file_keeps_the_options_of_its_loss(here):
+    model = jaxgd.mlp([FEATURES, CLASSES], output_activation="softmax")
+    loss = losses.get("categorical_crossentropy", label_smoothing=0.25)
+    jaxgd.save("m.keras", model, model.init(0), KerasTraining(loss, "sgd", metrics=("auc",)))
+    call("train", "iris", "--from", "m.keras", "--out", "run", "--epochs", 1, "--no-report")
+    run = open_run("run")
+    assert run.loss == loss
+    assert [metric.name for metric in run.metrics] == ["auc"]
+    assert set(facts("evaluate", "run", "iris")["metrics"]) == {"auc"}
+
+
+def test_a_model_that_was_not_compiled_takes_the_options(here):
+    model = jaxgd.mlp([FEATURES, CLASSES], output_activation="softmax")
+    jaxgd.save("m.keras", model, model.init(0))
+    found = facts("train", "iris", "--from", "m.keras", "--epochs", 2, "--no-report")
+    assert keras_files.load(f"{found['run']}/model.keras")[2].optimizer.name == "adam"
+
+
+def test_another_learning_rate_is_taken_and_a_run_resumes(here):
+    call(
+        "train",
+        "iris",
+        "--from",
+        "m.keras",
+        "--learning-rate",
+        0.5,
+        "--epochs",
+        1,
+        "--out",
+        "run",
+        "--no-report",
+    )
+    call("train", "--resume", "run", "--epochs", 2, "--no-report")
+    training = keras_files.load("run/model.keras")[2]
+    assert float(training.opt_state.hyperparameters["learning_rate"]) == 0.5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("train", "iris", "--from", "m.keras", "--hidden", "3"), "has its own hidden"),
+        (("train", "iris", "--from", "m.keras", "--optimizer", "sgd"), "has its own optimizer"),
+        (("train", "wine", "--from", "m.keras"), "expected 13 features"),
+        (("train", "iris", "--from", "none.keras"), "No such file"),
+        (("train", "iris", "--from", "w.weights.h5"), "weights alone"),
+        (("convert", "m.keras", "m.onnx"), "expected a name that ends in one of"),
+        (("convert", "m.keras", "m.keras"), "is the file to read"),
+        (("convert", "w.weights.h5", "n.keras"), "weights alone"),
+        (("convert", "m.keras", "n.keras", "--model", "m.keras"), "model of its own"),
+        (("info", "w.weights.h5"), "weights alone"),
+    ],
+)
+def test_bad_input(here, arguments, message):
+    assert message in call(*arguments, code=2).stderr
+    assert sorted(path.name for path in here.iterdir() if path.name != "runs") == ["m.keras", "w.weights.h5"]
+
+
+def test_convert_there_and_back(here):
+    assert facts("convert", "m.keras", "w.safetensors")["optimizer"] is None
+    call("convert", "w.safetensors", "w.weights.h5", "--model", "m.keras")
+    assert facts("convert", "w.weights.h5", "n.keras", "--model", "m.keras")["parameters"] == 67
+    one, other = keras_files.load("m.keras"), keras_files.load("n.keras")
+    assert one[0] == other[0]
+    assert all(map(np.array_equal, jax.tree.leaves(one[1]), jax.tree.leaves(other[1])))
+    assert facts("convert", "m.keras", "o.keras")["iterations"] == one[2].iterations == 15
+    assert keras_files.load("o.keras")[2].iterations == 15
+    call("convert", "m.keras", "p.keras", "--weights-only")
+    assert keras_files.load("p.keras")[2] is None
+
+
+def test_info(here):
+    found = facts("info", "m.keras")
+    assert (found["parameters"], found["trainable_parameters"]) == (67, 67)
+    assert found["training"]["iterations"] == 15
+    assert found["training"]["optimizer"] == "adam"
+    assert [layer["class"] for layer in found["layers"]] == ["Dense", "Dense"]
+    assert "15 iterations" in call("info", "m.keras").stdout
