@@ -109,7 +109,7 @@ class HostLoop:
         return self._result(position, outlook, {**seconds, "run": pace.elapsed()})
 
     def _advance(self, outlook: Outlook, position: Position) -> Position:
-        """One chunk further, as far as it is finite; or back, if the run then goes on from an earlier epoch."""
+        """One chunk further, as far as it is finite; or back to an earlier epoch."""
         before = copy(position.state)
         limits = self._limits(self._last_epoch(before), self._next_step(outlook, before))
         state, rows, _ = outlook.program.call(*self._arguments(position.state, limits))
