@@ -1,4 +1,4 @@
-"""Keras's `compile_config` of a whole model: losses, their weights and metrics of one output or of several."""
+"""Keras's `compile_config` of a whole model: losses, their weights and metrics of one output or several."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -21,7 +21,7 @@ _LOST = {
 
 
 def read_compiled(compiled: Mapping[str, Any], model: Model) -> dict[str, Any]:
-    """What a file was compiled with, as `KerasTraining` takes it: loss, loss_weights, metrics, weighted_metrics.
+    """What a file was compiled with: loss, loss_weights, metrics, weighted_metrics, as in `KerasTraining`.
 
     Of several outputs each is a dict by the outputs' names, or one loss for all.
     """

@@ -2,6 +2,7 @@
 
 import copy
 import itertools
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from io import BytesIO
@@ -22,9 +23,8 @@ from jaxgd.keras_files.hdf5_structure import (
     unpack_once,
     walk,
 )
-from jaxgd.keras_files.hdf5_texts import text_lengths
+from jaxgd.keras_files.hdf5_texts import read_texts
 
-_MAX_TEXT = 4 * 2**20
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
@@ -108,50 +108,38 @@ class ArrayFile:
     def text(self, name: str, group: str = "/") -> str | None:
         """An attribute that is one text, or None if there is none of this name."""
         with _damage():
-            found = self._attribute(group, name)
-            if found is None:
-                return None
-            self._check_texts(group, name, found[1], 1 if found[0] == () else None)
-            return _text(self._file[group].attrs[name])
+            found = self._texts(group, name, is_list=False)
+            return None if found is None else found[0]
 
     def texts(self, name: str, group: str) -> list[str]:
         """An attribute that is a list of texts; Keras cuts a long one into name0, name1 and so on."""
         with _damage():
-            whole = self._list(group, name)
+            whole = self._texts(group, name, is_list=True)
             parts = [whole] if whole is not None else list(self._parts(group, name))
             if not parts:
                 raise KerasFileError(f"{shown(group)}: expected an attribute {name!r}.")
-            return [_text(each) for part in parts for each in part]
+            return [each for part in parts for each in part]
 
-    def _parts(self, group: str, name: str) -> Iterator[list[Any]]:
+    def _parts(self, group: str, name: str) -> Iterator[list[str]]:
         for index in itertools.count():
-            part = self._list(group, f"{name}{index}")
+            part = self._texts(group, f"{name}{index}", is_list=True)
             if part is None:
                 return
             yield part
 
-    def _list(self, group: str, name: str) -> list[Any] | None:
+    def _texts(self, group: str, name: str, *, is_list: bool) -> list[str] | None:
+        """The texts of an attribute, or None if there is none of this name."""
         found = self._attribute(group, name)
         if found is None:
             return None
         shape, dtype = found
-        if shape == (0,):  # the dtype of an empty list says nothing
+        if is_list and shape == (0,):  # the dtype of an empty list says nothing
             return []
-        self._check_texts(group, name, dtype, shape[0] if len(shape) == 1 else None)
-        return np.asarray(self._file[group].attrs[name]).tolist()
-
-    def _check_texts(self, group: str, name: str, dtype: np.dtype, count: int | None) -> None:
-        """Raises for an attribute that is not `count` texts, or too long ones."""
         text = h5py.check_string_dtype(dtype)
-        if text is None or count is None or count > MAX_OBJECTS:
+        if text is None or len(shape) != is_list or math.prod(shape) > MAX_OBJECTS:
             raise KerasFileError(f"{shown(group)}: {name}: expected text, got {shown(str(dtype))}.")
-        if text.length is None:
-            address = h5o.get_info(self._file[group].id).addr
-            total = sum(text_lengths(self._raw, address, name, count))
-        else:
-            total = count * text.length
-        if total > _MAX_TEXT:
-            raise KerasFileError(f"{shown(group)}: {name}: {total:,} bytes of text, more than {_MAX_TEXT:,}.")
+        address = h5o.get_info(self._file[group].id).addr
+        return read_texts(self._raw, address, name, math.prod(shape), text.length)
 
     def _attribute(self, group: str, name: str) -> tuple[Shape, np.dtype] | None:
         """Shape and dtype of an attribute, or None if there is none of this name."""
@@ -159,10 +147,6 @@ class ArrayFile:
             return None
         declared = attributes.get_id(name)
         return tuple(declared.shape), declared.dtype
-
-
-def _text(value: Any) -> str:
-    return value.decode("utf-8") if isinstance(value, bytes) else str(value)
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from jaxgd.keras_files.errors import (
 
 _TENSOR = "__keras_tensor__"
 _IGNORED = ("training", "mask")
-"""Arguments of a call that say nothing: `fit`, `evaluate` and `predict` give training themselves, masks are refused."""
+"""Arguments of a call that say nothing: `fit`, `evaluate` and `predict` give `training` themselves."""
 
 
 class Tensor(NamedTuple):

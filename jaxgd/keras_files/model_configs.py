@@ -6,7 +6,6 @@ from typing import Any
 
 from jaxgd._types import Shape
 from jaxgd.graphs import Graph
-from jaxgd.keras_files import graph_configs
 from jaxgd.keras_files.errors import (
     KerasFileError,
     check_flag,
@@ -18,6 +17,8 @@ from jaxgd.keras_files.errors import (
     failing_in,
     shown,
 )
+from jaxgd.keras_files.graph_configs import write_graph
+from jaxgd.keras_files.graph_reader import read_graph
 from jaxgd.keras_files.layer_configs import read_layer, write_layer
 from jaxgd.keras_files.objects import Entry, make_entry, parse_entry
 from jaxgd.layers import Layer, Nested
@@ -43,7 +44,7 @@ def write_model(model: Model, name: str, *, trainable: bool = True) -> dict[str,
         config = {
             "name": name,
             "trainable": trainable,
-            **graph_configs.write_graph(model, write, _write_input),
+            **write_graph(model, write, _write_input),
         }
         return make_entry(
             _MODELS["Functional"],
@@ -133,7 +134,7 @@ def _read_graph(entry: Entry, options: dict[str, str], where: str) -> Graph:
         f"{where}the model",
     )
     values = [check_mapping(each, f"{where}layers") for each in _layers(entry.config, where)]
-    return graph_configs.read_graph(
+    return read_graph(
         [(_layer_entry(each, f"{where}layer {index}"), each) for index, each in enumerate(values)],
         entry.config,
         lambda each, shape, place: _read_layer(each, shape, options, place),

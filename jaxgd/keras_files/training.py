@@ -22,8 +22,8 @@ class KerasTraining:
       loss_weights: how much of each output's loss the total has; None is 1 each.
       notes: what the file does not say, because Keras loses it on saving, and what was taken for it.
 
-    Of a model with several outputs, loss, metrics and loss_weights are dicts by the outputs' names, as `fit` takes
-    them (one loss may stand for all).
+    Of a model with several outputs, loss, metrics and loss_weights are dicts by the outputs' names, as `fit`
+    takes them (one loss may stand for all).
     """
 
     loss: Any

@@ -17,7 +17,8 @@ from jaxgd.metrics import snake_case
 from jaxgd.model_base import Model
 
 _ORDER = (
-    "kernel", "bias", "gamma", "beta", "scale", "alpha", "moving_mean", "moving_variance", "mean", "variance", "count",
+    "kernel", "bias", "gamma", "beta", "scale", "alpha",
+    "moving_mean", "moving_variance", "mean", "variance", "count",
 )  # fmt: skip
 """Keras's order of a layer's variables: those that are trained first."""
 
