@@ -69,8 +69,8 @@ class _Descent(NamedTuple):
     @classmethod
     def of(cls, case: SimpleNamespace) -> "_Descent":
         weights = [(k.astype(np.float64), b.astype(np.float64)) for k, b in initial_weights(case)]
-        slots = [[(np.zeros_like(k), np.zeros_like(b)) for k, b in weights] for _ in range(2)]
-        return cls(case, weights, *slots, [0])
+        first, second = ([(np.zeros_like(k), np.zeros_like(b)) for k, b in weights] for _ in range(2))
+        return cls(case, weights, first, second, [0])
 
     def step(self, x: np.ndarray, y: np.ndarray) -> None:
         """Gradient and update, in place."""

@@ -15,6 +15,9 @@ import traceback
 from types import ModuleType, SimpleNamespace
 from typing import Any, TextIO
 
+EACH_ITS_OWN = "each epoch its own"
+"""The order of rows that peers take unless they say otherwise."""
+
 
 def load(path: str) -> ModuleType:
     """The module in a file, with its folder on the path for what lies beside it."""
@@ -61,20 +64,19 @@ class Server:
         start = time.perf_counter()
         measured = self.peer.run(units)
         seconds = time.perf_counter() - start
-        facts = {"seconds": seconds, "order": getattr(self.peer, "order", "each epoch its own")}
+        facts = {"seconds": seconds, "order": getattr(self.peer, "order", EACH_ITS_OWN)}
         if measured is not None:  # a peer that knows better what is to be counted
             return {**facts, **measured}
         return {**facts, "loss": loss_of(self.case, self.peer.weights())}
 
     def warm(self, units: int) -> dict[str, Any]:
-        """Another number of units, which may compile again."""
+        """Another number of units, which may compile again: what it takes when it is there."""
         self.peer.reset()
         self.peer.run(units)
-        return {}
-
-    def limits(self) -> dict[str, Any]:
-        """What the peer can run at least, and whether it can only run everything."""
-        return {"whole": getattr(self.peer, "whole", False)}
+        self.peer.reset()
+        start = time.perf_counter()
+        self.peer.run(units)
+        return {"seconds": time.perf_counter() - start}
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         action = getattr(self, request.pop("do"))
@@ -91,7 +93,9 @@ def loss_of(case: Any, weights: Any) -> float:
         y = y @ np.asarray(kernel, np.float64) + np.asarray(bias, np.float64)
         if index < len(weights) - 1:
             y = np.maximum(y, 0.0)
-    return _mean_squared_error(y, case.y[rows]) if case.loss == "mean_squared_error" else _nll(y, case.y[rows])
+    return (
+        _mean_squared_error(y, case.y[rows]) if case.loss == "mean_squared_error" else _nll(y, case.y[rows])
+    )
 
 
 def _mean_squared_error(z: Any, y: Any) -> float:
@@ -123,7 +127,9 @@ def serve(program: str, requests: TextIO, answers: TextIO) -> None:
     except ImportError as error:
         send({"absent": str(error)})
         return
-    except Exception as error:  # the parent reports it; a peer that cannot be used is not the end of the bench
+    except (
+        Exception
+    ) as error:  # the parent reports it; a peer that cannot be used is not the end of the bench
         send({"error": _shown(error)})
         return
     send({"import": time.perf_counter() - start, "peers": list(module.PEERS), "versions": versions})

@@ -3,6 +3,8 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +26,12 @@ class Workload:
     batch: int
     epochs: int
     rows: int
-    quick_epochs: int
     tolerance: float
-    """Relative, of the loss after the last step: further from the float64 reference, a row is void."""
+    """Relative, of the loss after the last step: further from the float64 reference, a row is void.
+
+    Rounding in float32 grows along a run: after 1,140 steps of Adam, with the loss at 1/500 of where it
+    began, peers are up to 0.003 apart.
+    """
     seeds: int = 0
     """Of a sweep: so many seeds times so many rates; 0 for a single run."""
     rates: int = 0
@@ -54,7 +59,7 @@ class Workload:
 
     @property
     def products(self) -> tuple[tuple[int, int, int], ...]:
-        """(m, k, n) of every matrix product of one step with a full batch: forward, kernels, what flows on."""
+        """(m, k, n) of every matrix product of a step with a full batch: forward, kernels, what flows on."""
         return products_of(self.sizes, self.batch)
 
     @property
@@ -65,7 +70,7 @@ class Workload:
 
 def products_of(sizes: Sequence[int], batch: int) -> tuple[tuple[int, int, int], ...]:
     """(m, k, n) of the products of one step of a network of dense layers; x takes no gradient."""
-    layers = list(zip(sizes[:-1], sizes[1:], strict=True))
+    layers = list(pairwise(sizes))
     forward = [(batch, fan_in, fan_out) for fan_in, fan_out in layers]
     kernels = [(fan_in, batch, fan_out) for fan_in, fan_out in layers]
     passed_on = [(batch, fan_out, fan_in) for fan_in, fan_out in layers[1:]]
@@ -86,8 +91,7 @@ def _wide(batch: int, epochs: int) -> Workload:
         batch,
         epochs,
         2048,
-        1,
-        2e-3,
+        2e-2,
     )
 
 
@@ -104,8 +108,7 @@ WORKLOADS = {
             32,
             100_000,
             32,
-            20_000,
-            1e-4,
+            1e-3,
             activations=("relu", "sigmoid"),
         ),
         Workload(
@@ -118,8 +121,7 @@ WORKLOADS = {
             32,
             20,
             1797,
-            20,
-            2e-3,
+            2e-2,
         ),
         _wide(32, 2),
         _wide(256, 8),
@@ -134,8 +136,7 @@ WORKLOADS = {
             32,
             5,
             1797,
-            5,
-            2e-3,
+            2e-2,
             seeds=16,
             rates=16,
         ),
@@ -156,9 +157,9 @@ def get(name: str) -> Workload:
 def make_case(workload: Workload, epochs: int) -> dict[str, np.ndarray]:
     """The arrays and settings that every peer reads.
 
-    `x`, `y`; `kernel_i`, `bias_i`: where each starts; `orders`: int32[epochs, rows], the rows of each epoch; the
-    batches are cut from it in turn, the last may be short. A sweep has a leading axis of seeds on weights and
-    orders, and `rates`. The workload `seed` takes its rows as they stand.
+    `x`, `y`; `kernel_i`, `bias_i`: where each starts; `orders`: int32[epochs, rows], the rows of each epoch,
+    from which batches are cut in turn, the last may be short. A sweep has a leading axis of seeds on weights
+    and orders, and `rates`. The workload `seed` takes its rows as they stand.
     """
     x, y = _data(workload)
     seeds = range(max(workload.seeds, 1))

@@ -51,7 +51,9 @@ class Plain:
         self.x, self.y, self.orders = (np.ascontiguousarray(each) for each in (case.x, case.y, case.orders))
 
     def reset(self):
-        self.leaves = [np.array(leaf, np.float32, order="C") for pair in init_weights(self.case) for leaf in pair]
+        self.leaves = [
+            np.array(leaf, np.float32, order="C") for pair in init_weights(self.case) for leaf in pair
+        ]
         self.library.reset(pointers(self.leaves))
 
     def run(self, epochs):

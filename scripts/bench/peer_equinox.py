@@ -1,5 +1,9 @@
 """equinox as its examples write it: an eqx.Module, optax, and a filter_jit step called from Python."""
 
+# pyright: reportMissingImports=false, reportPossiblyUnboundVariable=false
+
+# pyright: reportMissingImports=false, reportPossiblyUnboundVariable=false
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -56,7 +60,9 @@ class Loop:
         start = init_weights(self.case)
         leaves = [leaf for kernel, bias in start for leaf in (jnp.asarray(kernel.T), jnp.asarray(bias))]
         self.model = eqx.tree_at(
-            lambda model: [leaf for layer in model.layers for leaf in (layer.weight, layer.bias)], model, leaves
+            lambda model: [leaf for layer in model.layers for leaf in (layer.weight, layer.bias)],
+            model,
+            leaves,
         )
         self.opt_state = self.optimizer.init(eqx.filter(self.model, eqx.is_array))
         self.x, self.y = jnp.asarray(self.case.x), jnp.asarray(self.case.y)

@@ -1,5 +1,13 @@
 """flax.nnx as its guides write it: a module, an nnx.Optimizer, and a jitted step called from Python."""
 
+# pyright: reportOptionalSubscript=false, reportPossiblyUnboundVariable=false
+
+# pyright: reportOptionalSubscript=false, reportPossiblyUnboundVariable=false
+
+from itertools import pairwise
+
+from itertools import pairwise
+
 import flax
 import jax
 import jax.numpy as jnp
@@ -14,7 +22,7 @@ def versions():
 
 class Network(nnx.Module):
     def __init__(self, sizes, output, rngs):
-        pairs = zip(sizes[:-1], sizes[1:], strict=True)
+        pairs = pairwise(sizes)
         self.layers = nnx.List([nnx.Linear(*pair, rngs=rngs) for pair in pairs])
         self.output = output
 

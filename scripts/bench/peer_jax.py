@@ -83,8 +83,6 @@ class Scan:
 class VmappedScan:
     """All members at once."""
 
-    whole = True
-
     def __init__(self, case):
         self.case = case
         self.x, self.y = jnp.asarray(case.x), jnp.asarray(case.y)

@@ -1,5 +1,9 @@
 """jaxgd as its users call it. The clock runs around the whole call, not only the compiled program."""
 
+# pyright: reportOptionalMemberAccess=false, reportPossiblyUnboundVariable=false, reportOptionalIterable=false
+
+# pyright: reportOptionalMemberAccess=false, reportPossiblyUnboundVariable=false, reportOptionalIterable=false
+
 import jax
 import numpy as np
 from common import batch_orders, init_weights
@@ -18,14 +22,13 @@ def make_model(case):
 
 
 def make_params(model, weights):
-    return {
-        name: {"kernel": k, "bias": b} for name, (k, b) in zip(model.init(0), weights, strict=True)
-    }
+    return {name: {"kernel": k, "bias": b} for name, (k, b) in zip(model.init(0), weights, strict=True)}
 
 
 def make_loss(case):
-    options = {"from_logits": True} if "crossentropy" in case.loss else {}
-    return jaxgd.losses.get(case.loss, **options)
+    if "crossentropy" in case.loss:
+        return jaxgd.losses.get(case.loss, from_logits=True)
+    return jaxgd.losses.get(case.loss)
 
 
 def make_optimizer(case, rate):
@@ -121,8 +124,6 @@ class OneByOne:
 
 class Sweep:
     """`jaxgd.sweep`."""
-
-    whole = True
 
     def __init__(self, case):
         self.case = case

@@ -1,6 +1,12 @@
 """Keras's `fit`, on the backend that KERAS_BACKEND names."""
 
+# pyright: reportArgumentType=false
+
+# pyright: reportArgumentType=false
+
 import keras
+import numpy as np
+import numpy as np
 from common import init_weights, is_full_batch, order_of
 
 
@@ -10,7 +16,7 @@ def versions():
 
 class Fit:
     order = "the first epoch's for all"
-    """`fit` cannot be given an order for each epoch: it takes the rows as they stand, shuffled once before."""
+    """`fit` cannot be given an order for each epoch: it takes the rows as they stand, shuffled once."""
 
     def __init__(self, case):
         hidden, output = case.activations
@@ -27,7 +33,7 @@ class Fit:
             loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         self.model.compile(loss=loss, optimizer=optimizer(case.learning_rate))
         self.model.optimizer.build(self.model.trainable_variables)
-        self.start = [keras.ops.convert_to_numpy(each).copy() for each in self.model.optimizer.variables]
+        self.start = [np.array(keras.ops.convert_to_numpy(each)) for each in self.model.optimizer.variables]
 
     def reset(self):
         self.model.set_weights([leaf for pair in init_weights(self.case) for leaf in pair])
@@ -35,9 +41,7 @@ class Fit:
             variable.assign(value)
 
     def run(self, epochs):
-        self.model.fit(
-            self.x, self.y, batch_size=self.case.batch, epochs=epochs, shuffle=False, verbose=0
-        )
+        self.model.fit(self.x, self.y, batch_size=self.case.batch, epochs=epochs, shuffle=False, verbose=0)
 
     def weights(self):
         leaves = self.model.get_weights()

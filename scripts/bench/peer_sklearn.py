@@ -1,4 +1,4 @@
-"""scikit-learn's MLPClassifier, an epoch a call of `partial_fit`: the only way to give it weights and an order."""
+"""scikit-learn's MLPClassifier, an epoch a call of `partial_fit`: so it takes weights and an order."""
 
 import numpy as np
 import sklearn

@@ -1,5 +1,9 @@
 """TensorFlow: a Keras model in a GradientTape loop, eager, as a tf.function, and as a loop inside one."""
 
+# pyright: reportPossiblyUnboundVariable=false
+
+# pyright: reportPossiblyUnboundVariable=false
+
 import tensorflow as tf
 from common import each_batch, init_weights, is_full_batch
 

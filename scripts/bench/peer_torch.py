@@ -1,5 +1,9 @@
 """PyTorch: the usual loop, eager and with torch.compile around the model."""
 
+# pyright: reportMissingImports=false, reportPossiblyUnboundVariable=false
+
+# pyright: reportMissingImports=false, reportPossiblyUnboundVariable=false
+
 import torch
 from common import each_batch, init_weights, is_full_batch, members_of
 
