@@ -76,7 +76,7 @@ def _facts(subject: Subject, part: Part, first: StepTaken) -> dict[str, Any]:
         "loss": repr(subject.loss),
         "loss_rule": _loss_rule(subject, first),
         "optimizer": repr(subject.optimizer),
-        "rule": subject.optimizer.name,
+        "rule": subject.optimizer.rule.class_name,
         "learning_rate": _learning_rate(subject),
         "rows": len(subject.batch["x"]),
         "names": _names(subject, part),

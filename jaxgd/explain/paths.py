@@ -18,7 +18,7 @@ def rivals(optimizer: Optimizer) -> dict[str, Optimizer]:
     >>> list(rivals(sgd(0.5))), rivals(sgd(0.5))["Adam"].settings["learning_rate"]
     (['SGD', 'momentum', 'Adam'], 0.05)
     >>> list(rivals(optimizers.get("rmsprop")))
-    ['SGD', 'momentum', 'Adam', 'rmsprop']
+    ['SGD', 'momentum', 'Adam', 'RMSprop']
     """
     rate = _rate_of_sgd(optimizer)
     found: dict[str, Optimizer] = {
@@ -37,7 +37,7 @@ def own_name(optimizer: Optimizer) -> str:
         return "momentum" if optimizer.settings["momentum"] else "SGD"
     if rule is type(optimizers.get("adam").rule) and not _other_settings(optimizer, "adam"):
         return "Adam"
-    return optimizer.name
+    return optimizer.rule.class_name
 
 
 def run_rivals(subject: Subject, steps: int) -> dict[str, Run]:

@@ -35,17 +35,20 @@ function connections(s, k, j, phase, choose) {
   return element("table", {}, element("thead", {}, head), element("tbody", {}, ...rows));
 }
 
-function edgePanel(state, moment) {
+function edgePanel(state, moment, choose) {
   const [k, i, j] = state.chosen.edge;
+  const back = element("button", { type: "button" }, `All of ${unitName(k + 1, j)}`);
+  back.addEventListener("click", () => choose({ unit: [k + 1, j] }));
   return [
     element("h3", {}, `${unitName(k, i)} → ${unitName(k + 1, j)}`),
     ...edgeLines(state.step, state.row, k, i, j, phaseOf(moment, k)).map(line),
+    back,
   ];
 }
 
 function showDetails(state, moment, choose) {
   const kept = details.contains(document.activeElement);
-  details.replaceChildren(...(state.chosen.edge ? edgePanel(state, moment) : unitPanel(state, moment, choose)));
+  details.replaceChildren(...(state.chosen.edge ? edgePanel(state, moment, choose) : unitPanel(state, moment, choose)));
   if (kept) {
     details.tabIndex = -1;
     details.focus();

@@ -207,7 +207,7 @@ function showSurface(state) {
     const here = points[page.steps[state.step]];
     if (inside(frame, ...here)) clip.append(mark(...here, which, 6.5));
   });
-  svg.setAttribute("aria-label", `${plane.title}: the loss as shades, darker is higher, and the paths of ${series.join(", ")}`);
+  svg.setAttribute("aria-label", `${plane.title}: the loss as shades, stronger is higher, and the paths of ${series.join(", ")}`);
   showReading(state);
 }
 
@@ -230,7 +230,7 @@ function showReading(state) {
   });
   const finite = [...unpack(plane.losses)].filter(Number.isFinite);
   const share = `${(100 * plane.kept).toPrecision(3)} % of the paths' spread lies in this plane, the rest is projected onto it.`;
-  byId("surface-reading").textContent = `After ${step} updates: ${places.join(", ") || "nothing chosen"}. Losses from ${short(Math.min(...finite))} (light) to ${short(Math.max(...finite))}. ${share}`;
+  byId("surface-reading").textContent = `After ${step} updates: ${places.join(", ") || "nothing chosen"}. Losses from ${short(Math.min(...finite))} (faint) to ${short(Math.max(...finite))} (strong). ${share}`;
 }
 
 function readSurface(state, event) {
