@@ -4,6 +4,7 @@ It is what `--resume` reads; config.json, which makes a folder a run, comes only
 """
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -44,7 +45,7 @@ class Started(NamedTuple):
                 f"{table.source}: the data has changed since the run began: {'; '.join(changed)}. Give back "
                 "the old data, or begin another run."
             )
-        return table
+        return replace(table, source=self.data["source"])
 
 
 def write_started(folder: Path, plan: Plan, command: str) -> None:
@@ -72,7 +73,7 @@ def read_started(folder: Path) -> Started:
         raise RunError(f"{path}: expected the fields {', '.join(sorted(_FIELDS))}, version {VERSION}.")
     try:
         settings = Settings.from_dict(with_new_settings(content["settings"]))
-        facts = {name: content["data"][name] for name in (*_NAMED, "path")}
+        facts = {name: content["data"][name] for name in (*_NAMED, "path", "source")}
     except (KeyError, TypeError, ValueError) as error:
         raise RunError(f"{path}: {error}") from error
     return Started(str(content["command"]), settings, facts)

@@ -10,8 +10,9 @@ import pytest
 from click.testing import CliRunner
 
 from jaxgd import data, keras_files
+from jaxgd.checkpoints import read_checkpoint
 from jaxgd.cli.app import app
-from jaxgd.runs import load_checkpoint, open_run
+from jaxgd.runs import open_run
 from jaxgd.training import TrainState
 
 
@@ -124,13 +125,15 @@ def test_the_run_folder(here):
     names = {path.name for path in folder.iterdir()}
     assert names == {
         "config.json", "model.keras", "checkpoint", "history.csv", "curves.png", "report.html",
+        "started.json",
     }  # fmt: skip
     run = open_run(folder)
     assert run.config["command"] == "jaxgd train iris --epochs 3 --hidden 8,4 --no-color"
     assert run.config["data"]["fingerprint"] == data.read("iris").fingerprint
     model, params, training = keras_files.load(folder / "model.keras")
-    state = load_checkpoint(folder / "checkpoint", _like(model, training))
-    assert int(state.step) == run.config["results"]["steps"] == 12
+    saved = read_checkpoint(next((folder / "checkpoint").glob("*.npz")))
+    state = saved.below("state").below("train").tree(_like(model, training))
+    assert int(state.step) == run.config["results"]["steps"] == saved.facts["step"] == 12
     for name, leaves in params.items():
         for leaf, value in leaves.items():
             np.testing.assert_array_equal(np.asarray(state.params[name][leaf]), np.asarray(value))
