@@ -1,5 +1,6 @@
 """The zip archive around a `.keras` file: checked before anything in it is read, written in one stroke."""
 
+import errno
 import io
 import os
 import stat
@@ -122,7 +123,11 @@ def _failing() -> Iterator[None]:
         yield
     except KerasFileError:
         raise
-    except _DAMAGE as error:
+    except (*_DAMAGE, OSError) as error:
+        if (
+            isinstance(error, OSError) and error.errno != errno.EINVAL
+        ):  # EINVAL: a place before the file's start
+            raise
         raise KerasFileError(f"not a .keras archive ({error}).") from error
 
 

@@ -1,7 +1,7 @@
 """The texts of an HDF5 attribute, read without HDF5.
 
 A list of texts is a list of references into a heap. Many may refer to one long text, which the library would
-copy as often, and in a damaged heap it may turn in circles. Here the lengths are summed before a text is read.
+copy as often, and in a damaged heap it may turn in circles. Here the lengths are summed before one is read.
 Objects' headers of version 1 are understood, which is all that Keras writes.
 """
 
