@@ -37,7 +37,8 @@ def own_name(optimizer: Optimizer) -> str:
         return "momentum" if optimizer.settings["momentum"] else "SGD"
     if rule is type(optimizers.get("adam").rule) and not _other_settings(optimizer, "adam"):
         return "Adam"
-    return optimizer.rule.class_name
+    name = optimizer.rule.class_name
+    return f"{name}, own settings" if name in ("SGD", "Adam") else name
 
 
 def run_rivals(subject: Subject, steps: int) -> dict[str, Run]:

@@ -90,7 +90,7 @@ def make_subject(
     if not isinstance(model, Sequential):
         raise TypeError(f"model: expected a stack of layers (jaxgd.sequential), got {type(model).__name__}.")
     model.check_params(params)
-    data = check_rows({"x": model_input(model, x), "y": y})
+    data = check_rows({"x": model_input(model, x), "y": np.asarray(y)})
     if not np.isfinite(np.asarray(data["x"], np.float64)).all():
         raise ValueError("x: expected finite numbers, got NaN or infinity.")
     objective = make_objective(model, loss, targets=data["y"])

@@ -42,12 +42,15 @@ def planes(subject: Subject, runs: Mapping[str, Run], weights: Sequence[str] = (
       runs: {optimizer: its run}, all from the same start.
       weights: two names such as "dense/kernel[0,3]"; without them the two with the largest gradients.
 
-    Returns: the plane that holds most of the paths, the one of two weights, and a random one.
+    Returns: the plane that holds most of the paths, the one of two weights, and a random one; nothing for a
+      single parameter.
     Raises:
       ValueError: a weight that is not there.
     """
     points = {name: _points(subject, run) for name, run in runs.items()}
     names = _weight_names(subject)
+    if len(names) < 2:
+        return []
     first = next(iter(points.values()))
     chosen = _chosen(weights, names) if weights else _steepest(first)
     labels = (names[chosen[0]], names[chosen[1]])

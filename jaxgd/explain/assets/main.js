@@ -87,6 +87,7 @@ function start() {
   byId("step").max = page.steps.length - 1;
   byId("row").append(...count(page.arrays.y.shape[0]).map((row) => element("option", { value: row }, String(row + 1))));
   byId("plane").append(...page.planes.map((plane, k) => element("option", { value: k }, plane.title)));
+  byId("plane").closest(".controls").hidden = page.planes.length === 0;
   buildPaths(state, render);
   buildNetwork(choose);
   listen();

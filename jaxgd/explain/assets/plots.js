@@ -247,5 +247,5 @@ function readSurface(state, event) {
 function showPlots(state) {
   state.read = null;
   showCurve(state);
-  showSurface(state);
+  if (page.planes.length) showSurface(state);
 }
