@@ -108,7 +108,8 @@ class Campaign:
             if self.interrupted:
                 break
             if halving is not None and until < last:
-                self._drop(halving.survivors(self.members, self.ranking))
+                open_members = [each for each in self.members.values() if each.status != "dropped"]
+                self._drop(halving.survivors(open_members, self.ranking))
         return self._table(began)
 
     def _run_until(self, until: int, progress: Callable[[SweepProgress], object] | None) -> None:

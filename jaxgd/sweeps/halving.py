@@ -1,7 +1,7 @@
 """Successive halving: all settings for a few epochs, the better share of them for longer, and so on."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from jaxgd._checks import check_integer, check_real
@@ -44,10 +44,10 @@ class Halving:
             at = max(at * self.factor, at + 1)
         return [*rungs, epochs]
 
-    def survivors(self, members: Mapping[int, Member], ranking: Ranking) -> list[int]:
+    def survivors(self, members: Sequence[Member], ranking: Ranking) -> list[int]:
         """The numbers of the members whose settings go on, in order; one setting at least."""
         groups: dict[str, list[Member]] = {}
-        for _, member in sorted(members.items()):
+        for member in sorted(members, key=lambda member: member.number):
             groups.setdefault(repr(member.settings), []).append(member)
         best_first = sorted(groups.values(), key=lambda group: ranking.key(_mean(group, ranking)))
         kept = best_first[: max(1, math.ceil(len(groups) / self.factor))]

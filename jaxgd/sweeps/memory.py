@@ -1,14 +1,18 @@
 """How much memory a plan needs: forecast before anything is compiled."""
 
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import numpy as np
 
 from jaxgd._checks import check_integer
 from jaxgd.sweeps.family import Family
+from jaxgd.sweeps.trial import Trial
+from jaxgd.training.state import TrainState
 
 _SHARE = 0.5
 
@@ -37,17 +41,19 @@ class Footprint:
 def footprint(family: Family, keeps_all: bool) -> Footprint:
     """The bytes that a family needs; `keeps_all` says whether every member's parameters are kept."""
     trial = family.example
-    one = family.start([next(iter(family.trials))])
-    params = _bytes(one.state.train.params)
+    model = family.model_of(trial)
+    shapes = jax.eval_shape(model.init)
+    params = _bytes(shapes)
     folds = {id(each.fold): each.fold for each in family.trials.values()}.values()
     data = sum(2 * (_bytes(fold.training) + _bytes(fold.validation)) for fold in folds)
-    widths = sum(np.shape(leaf)[-1] for leaf in jax.tree.leaves(one.state.train.params) if np.ndim(leaf))
+    widths = sum(leaf.shape[-1] for leaf in jax.tree.leaves(shapes) if leaf.ndim)
     item = np.dtype(trial.model.policy.params).itemsize
     rows = max(family.spec.batch_size, family.spec.validation_batch_size)
     history = trial.epochs * len(trial.columns) * item
+    stores_best = trial.early_stopping is not None and trial.early_stopping.restore_best_weights
     return Footprint(
         data=data,
-        state=_bytes(one),
+        state=_state_bytes(trial, model, shapes) + (params if stores_best else 0),
         work=3 * params + 4 * rows * widths * item + 2 * family.num_rows * 4,
         result=2 * history + (params if keeps_all else 0),
     )
@@ -98,5 +104,14 @@ def readable(count: int) -> str:
     return f"{size:.4g} GiB"
 
 
-def _bytes(tree: object) -> int:
-    return sum(np.asarray(leaf).nbytes for leaf in jax.tree.leaves(tree))
+def _state_bytes(trial: Trial, model: Any, shapes: Any) -> int:
+    def state(params: Any) -> TrainState:
+        trainable = model.trainable(params)
+        return TrainState.create(params=params, optimizer=trial.optimizer, trainable=trainable)
+
+    return _bytes(jax.eval_shape(state, shapes))
+
+
+def _bytes(tree: Any) -> int:
+    """Of arrays, or of shapes with a dtype."""
+    return sum(math.prod(leaf.shape) * np.dtype(leaf.dtype).itemsize for leaf in jax.tree.leaves(tree))
