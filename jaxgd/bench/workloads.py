@@ -4,7 +4,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 

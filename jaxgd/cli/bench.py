@@ -99,7 +99,7 @@ def _request(
     for name in workloads:
         if name not in NAMES:
             raise unknown_name("workload", name, NAMES)
-    names = [*PEERS, *(script.peer for script in SCRIPTS), *(program.name for program in PROGRAMS)]
+    names = {*PEERS, *(script.peer for script in SCRIPTS), *(program.name for program in PROGRAMS)}
     for part in peers:
         if not any(part.lower() in name.lower() for name in names):
             raise unknown_name("peer", part, names)

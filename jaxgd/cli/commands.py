@@ -19,7 +19,6 @@ COMMANDS = {
     "explain": Entry("explain", "One training step laid open, number by number."),
     "report": Entry("report", "A page of a run, of a sweep, or of several runs side by side."),
     "bench": Entry("bench", "jaxgd's speed beside what else would be picked."),
-    "bench": Entry("bench", "jaxgd's speed beside what else would be picked."),
     "info": Entry("info", "What a run, a model, a table or this installation is."),
     "parity": Entry("parity_group", "jaxgd held against TensorFlow, live or recorded."),
 }

@@ -2,8 +2,6 @@
 
 # pyright: reportMissingImports=false, reportPossiblyUnboundVariable=false
 
-# pyright: reportMissingImports=false, reportPossiblyUnboundVariable=false
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp

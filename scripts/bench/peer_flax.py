@@ -2,10 +2,6 @@
 
 # pyright: reportOptionalSubscript=false, reportPossiblyUnboundVariable=false
 
-# pyright: reportOptionalSubscript=false, reportPossiblyUnboundVariable=false
-
-from itertools import pairwise
-
 from itertools import pairwise
 
 import flax

@@ -2,8 +2,6 @@
 
 # pyright: reportOptionalMemberAccess=false, reportPossiblyUnboundVariable=false, reportOptionalIterable=false
 
-# pyright: reportOptionalMemberAccess=false, reportPossiblyUnboundVariable=false, reportOptionalIterable=false
-
 import jax
 import numpy as np
 from common import batch_orders, init_weights

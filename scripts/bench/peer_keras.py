@@ -2,10 +2,7 @@
 
 # pyright: reportArgumentType=false
 
-# pyright: reportArgumentType=false
-
 import keras
-import numpy as np
 import numpy as np
 from common import init_weights, is_full_batch, order_of
 

@@ -2,8 +2,6 @@
 
 # pyright: reportPossiblyUnboundVariable=false
 
-# pyright: reportPossiblyUnboundVariable=false
-
 import tensorflow as tf
 from common import each_batch, init_weights, is_full_batch
 

@@ -2,8 +2,6 @@
 
 # pyright: reportMissingImports=false, reportPossiblyUnboundVariable=false
 
-# pyright: reportMissingImports=false, reportPossiblyUnboundVariable=false
-
 import torch
 from common import each_batch, init_weights, is_full_batch, members_of
 
