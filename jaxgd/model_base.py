@@ -292,7 +292,7 @@ def _leaf_shapes(params: Params) -> dict[tuple[str, ...], Shape]:
     while pending:
         place, node = pending.pop()
         if isinstance(node, Mapping):
-            pending += [((*place, key), child) for key, child in reversed(node.items())]
+            pending += [((*place, key), child) for key, child in reversed(list(node.items()))]
         else:
             found[place] = tuple(jnp.shape(node))
     return found
@@ -319,7 +319,7 @@ def without_padding(y: Array, row_mask: Array | None) -> Array:
 
 
 def layer_names(stack: Sequence[Layer]) -> tuple[str, ...]:
-    """The layers' names: given, or numbered per kind as Keras does. Raises ValueError for one that comes twice."""
+    """The layers' names: given, or numbered per kind as Keras does. Raises ValueError for one given twice."""
     counts: dict[str, int] = {}
     names = []
     for layer in stack:

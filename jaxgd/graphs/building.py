@@ -8,6 +8,7 @@ from jaxgd._checks import check_integer, unknown_name, wrong
 from jaxgd._types import Shape
 from jaxgd.graphs.model import Graph
 from jaxgd.graphs.parts import Call, Input, Ref, Result
+from jaxgd.graphs.sharing import check_shared
 from jaxgd.layers import Layer, Nested
 from jaxgd.model_base import as_layers
 
@@ -20,22 +21,24 @@ def graph(
     dtype: str = "float32",
     precision: str = "highest",
 ) -> Graph:
-    """Layers connected as you like: several inputs and outputs, branches, merges, shared layers, models inside.
+    """Layers connected freely: several inputs and outputs, branches, merges, shared layers, models as layers.
 
-    Each node is a layer and what it takes. A node with the name of an earlier node in the layer's place uses that
-    node's layer again, with the same parameters. Nodes refer only to inputs and nodes before them.
+    Each node is a layer and what it takes. A node with the name of an earlier node in the layer's place uses
+    that node's layer again, with the same parameters. Nodes refer only to inputs and nodes before them.
 
     Args:
       inputs: {name: features of one row, or the shape of one row}.
-      nodes: {name: (layer, where its input comes from)}, in the order in which Keras would construct the layers. The
-        layer is one of `jaxgd.layers`, a model, or the name of an earlier node; the input is a name, for a merge a
-        list of names, and "node/output" for one of the outputs of a nested model. The name is the layer's in `params`.
+      nodes: {name: (layer, where its input comes from)}, in the order in which Keras would construct the
+        layers. The layer is one of `jaxgd.layers`, a model, or the name of an earlier node; the input is a
+        name, for a merge a list of names, and "node/output" for one of the outputs of a nested model. The
+        name is the layer's in `params`.
       outputs: the name of a node; a list of names; or {name of the output: name of a node}.
       dtype, precision: as in `sequential`.
 
     Returns: a `Graph`: what `fit`, `evaluate`, `predict` and `save` take.
     Raises:
-      TypeError, ValueError: a name that is not there, shapes that do not fit, or a node that leads to no output.
+      TypeError, ValueError: a name that is not there, shapes that do not fit, or a node that leads to no
+        output.
     Keras: `keras.Model(inputs, outputs)`, a Functional model.
     >>> import jaxgd
     >>> from jaxgd import layers
@@ -82,6 +85,7 @@ class _Builder:
         self.layers: list[Layer] = []
         self.calls: list[Call] = []
         self.values: dict[str, int] = {}
+        self.first_shapes: dict[int, Sequence[Shape]] = {}
         self.shapes: list[Any] = list(self.input_shapes)
         for name in inputs:
             self._name(name, len(self.values))
@@ -105,7 +109,7 @@ class _Builder:
         shapes = [self._shape_of(ref) for ref in refs]
         try:
             shape = layer.output_shape(tuple(shapes) if layer.several_inputs else shapes[0])
-            self._check_shared(index, tuple(shapes))
+            check_shared(layer, self.first_shapes.setdefault(index, shapes), shapes)
         except ValueError as error:
             raise ValueError(f"{where}: {error}") from error
         self._name(name, len(self.shapes))
@@ -125,15 +129,6 @@ class _Builder:
             )
         self.layers.append(replace(layer, name=name))
         return len(self.layers) - 1
-
-    def _check_shared(self, index: int, shapes: tuple[Shape, ...]) -> None:
-        """A layer with parameters has one shape of input, wherever it is used."""
-        for call in self.calls:
-            earlier = tuple(self._shape_of(ref) for ref in call.inputs)
-            if call.layer == index and earlier != shapes:
-                raise ValueError(
-                    f"a shared layer needs inputs of one shape, {earlier} as in {call.name!r}, got {shapes}."
-                )
 
     def _shape_of(self, ref: Ref) -> Any:
         shape = self.shapes[ref.value]
@@ -176,7 +171,7 @@ class _Builder:
 def output_names(
     refs: Sequence[Ref], calls: Sequence[Call], layers: Sequence[Layer], num_inputs: int
 ) -> tuple[str, ...]:
-    """The layers that the outputs come from, as Keras names outputs; a name that comes again gets a number."""
+    """The layers that outputs come from, as Keras names outputs; a name that comes again gets a number."""
     names: list[str] = []
     for ref in refs:
         if ref.value < num_inputs:

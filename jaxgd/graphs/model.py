@@ -28,7 +28,7 @@ _Values = dict[int, tuple[Value, ...]]
 
 @dataclass(frozen=True, repr=False)
 class Graph(Model):
-    """Layers and the calls that lead from inputs to outputs. Made by `graph`; a pytree, as `Sequential` is."""
+    """Layers and the calls that lead from inputs to outputs. Made by `graph`; a pytree like `Sequential`."""
 
     layers: tuple[Layer, ...]
     """In the order in which they were made, which is that of Keras's seeds."""
@@ -82,7 +82,7 @@ class Graph(Model):
     @property
     def input_shape(self) -> Any:
         """Shape of one row of the input; a tuple of them for several."""
-        return self.input_shapes if len(self.input_shapes) > 1 else self.input_shapes[0]
+        return _alone(self.input_shapes)
 
     @property
     def output_shapes(self) -> tuple[Shape, ...]:
@@ -92,7 +92,7 @@ class Graph(Model):
     @property
     def output_shape(self) -> Any:
         """Shape of one row of the output; a tuple of them for several."""
-        return self.output_shapes if len(self.results) > 1 else self.output_shapes[0]
+        return _alone(self.output_shapes)
 
     @property
     def layer_input_shapes(self) -> tuple[Any, ...]:
@@ -125,7 +125,7 @@ class Graph(Model):
         return list(y) if len(y) > 1 else y[0]
 
     def checked_inputs(self, x: Any) -> list[Array]:
-        """The inputs in the compute dtype. Raises ValueError if a shape is not [batch, *that of the input]."""
+        """The inputs in the compute dtype. Raises ValueError for a shape that is not [batch, *the input's]."""
         arrays = [jnp.asarray(each) for each in self.inputs_of(x)]
         for (name, shape), array in zip(self.inputs, arrays, strict=True):
             if array.ndim == 0 or array.shape[1:] != shape:
@@ -163,7 +163,7 @@ class Graph(Model):
     def steps(
         self, *, training: bool, key: Any, row_mask: Array | None = None
     ) -> Iterator[tuple[int, str, Layer, Context]]:
-        """Each call in Keras's order: its number among the values, its layer's name, the layer, what it is told."""
+        """Each call in Keras's order: the number of its value, its layer's name, the layer, what it is told."""
         names, done = self.names, [0] * len(self.layers)
         total = [sum(call.layer == index for call in self.calls) for index in range(len(self.layers))]
         for number in self.order.calls:
@@ -226,7 +226,7 @@ class Graph(Model):
             "; ".join(self._shown_inputs(call) for call in self.calls if call.layer == index)
             for index in range(len(self.layers))
         ]
-        return summary_of(self, [each if len(each) > 1 else each[0] for each in of_layers], origins)
+        return summary_of(self, list(map(_alone, of_layers)), origins)
 
     def _shown_inputs(self, call: Call) -> str:
         return ", ".join(map(self.reference, call.inputs))
@@ -263,6 +263,11 @@ jax.tree_util.register_dataclass(
         "precision",
     ],
 )
+
+
+def _alone(shapes: Sequence[Shape]) -> Any:
+    """The one shape, or all of several."""
+    return tuple(shapes) if len(shapes) > 1 else shapes[0]
 
 
 def _packed(layer: Layer, each: Sequence[Any]) -> Any:

@@ -102,7 +102,7 @@ class Average(Merge):
 
 @dataclass(frozen=True, repr=False)
 class Maximum(Merge):
-    """The largest of the inputs, element by element; at a tie the gradient goes to the first, as TensorFlow's.
+    """The largest of the inputs, element by element; at a tie the gradient goes to the first.
 
     Keras: `Maximum`.
     """

@@ -10,8 +10,8 @@ import jax
 class Bundle:
     """One array for each input or output; None for an output that has no target.
 
-    What training does with an array of rows works on a bundle: `len` and `shape[0]` are the rows, a slice is a
-    slice of each.
+    What training does with an array of rows works on a bundle: `len` and `shape[0]` are the rows, a slice is
+    a slice of each.
 
     >>> import numpy as np
     >>> pair = Bundle([np.zeros((5, 2)), np.zeros((5, 3))])

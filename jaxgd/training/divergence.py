@@ -111,8 +111,8 @@ def _trace(
 ) -> Sequence[backprop.LayerTrace | _Seen]:
     """The step laid open, first layer to last; of a graph, or with models as layers, the outputs alone."""
     model, row_mask, x = objective.model, batch.get("row_mask"), batch["x"]
-    is_plain = isinstance(model, Sequential) and not any(isinstance(layer, Nested) for layer in model.layers)
-    if not is_plain or not isinstance(objective.loss, Loss):
+    has_models = any(isinstance(layer, Nested) for layer in model.layers)
+    if has_models or not isinstance(model, Sequential) or not isinstance(objective.loss, Loss):
         x = x.arrays if isinstance(x, Bundle) else x
         outputs = model.outputs(state.params, x, training=True, key=key, row_mask=row_mask)
         return [_Seen(name, y) for name, y in outputs]

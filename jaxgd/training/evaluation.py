@@ -1,6 +1,6 @@
 """Evaluation and prediction over batches, each one compiled program."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax

@@ -47,10 +47,9 @@ class _Output(NamedTuple):
 class Objective:
     """objective(params, batch, key) -> (loss, Aux). Made by `make_objective`.
 
-    loss = data loss + activity regularizers / rows + weight regularizers, as Keras adds them up; the data loss of
-    several outputs is the weighted sum of theirs.
-    `batch` is a mapping with `x`, `y` and, if wanted, `sample_weight` and `row_mask`; several inputs or targets
-    are a `Bundle`.
+    loss = data loss + activity regularizers / rows + weight regularizers, as Keras adds them up; the data
+    loss of several outputs is the weighted sum of theirs. `batch` is a mapping with `x`, `y` and, if wanted,
+    `sample_weight` and `row_mask`; several inputs or targets are a `Bundle`.
     """
 
     model: Model
@@ -147,14 +146,15 @@ def make_objective(
 
     Args:
       model: from `mlp`, `sequential` or `graph`.
-      loss: a name, a `losses.Loss`, or a function (y_true, y_pred) -> values. For several outputs one for all,
-        a list, or a dict by the outputs' names; None in them is an output without a loss.
+      loss: a name, a `losses.Loss`, or a function (y_true, y_pred) -> values. For several outputs one for
+        all, a list, or a dict by the outputs' names; None in them is an output without a loss.
       metrics: names or `metrics.Metric`; sample weights do not touch them. For several outputs a list with an
         entry (one or a list) for each, or a dict by the outputs' names.
       weighted_metrics: the same, with sample weights.
-      loss_weights: for several outputs, how much of each loss the total has: a list or a dict; None is 1 each.
-      targets: an array like the targets, or a `Bundle` of them, needed where a name such as "accuracy" depends
-        on their shape.
+      loss_weights: for several outputs, how much of each loss the total has: a list or a dict; None is 1
+        each.
+      targets: an array like the targets, or a `Bundle` of them, needed where a name such as "accuracy"
+        depends on their shape.
       training: False gives the objective of an evaluation.
 
     Raises:
@@ -171,7 +171,7 @@ def make_objective(
         if isinstance(group, str):
             raise TypeError(f"{name}: expected a list of metrics, got {group!r}.")
     resolver = _Resolver(model, targets)
-    outputs = model.output_names
+    outputs = list(model.output_names)
     if len(outputs) > 1:
         of_outputs = make_losses(loss, loss_weights, outputs, resolver.loss)
         plain, weighted = (

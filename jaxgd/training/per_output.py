@@ -64,7 +64,7 @@ class OutputMetric:
 
 @dataclass(frozen=True)
 class LossColumn:
-    """The history's column of one output's loss, without its weight: the mean over batches, weighted by rows."""
+    """The history's column of one output's loss, without its weight: the mean over rows."""
 
     output: int
     loss: losses.Loss
@@ -89,8 +89,8 @@ def per_output(
 
     Args:
       name: of the argument, for messages.
-      value: a dict by the outputs' names, in which some may be missing; a list, one entry an output; None; or, if
-        `is_one` says so, one thing for all of them.
+      value: a dict by the outputs' names, in which some may be missing; a list, one entry an output; None;
+        or, if `is_one` says so, one thing for all of them.
       outputs: their names.
     """
     if value is None:
@@ -160,7 +160,7 @@ def columns(
 
 
 def metric_columns(plain: Sequence[Any], weighted: Sequence[Any]) -> dict[str, Any]:
-    """{column of the history: metric}: a plain metric of a name again gets a number, a weighted one "weighted_"."""
+    """{column of the history: metric}; a repeated name gets a number, that of a weighted metric "weighted_"."""
     found: dict[str, Any] = {}
     for metric in plain:
         found[_free(_column(metric), found)] = metric
