@@ -16,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "faults")]
 
-import mutated_files  # noqa: E402
+import mutated_files  # noqa: E402  # pyright: ignore[reportMissingImports]
 
 LIMIT = 20.0
 """Seconds after which a case counts as a hang."""

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 import pytest
+from optimizer_round_trips import KERAS_OPTIMIZERS, ROWS, keras_model, make_data, train
 
 import jaxgd
 from jaxgd import activations, initializers, layers, losses, optimizers
@@ -14,8 +15,6 @@ from jaxgd.keras_files import KerasFileError, KerasTraining, load, save
 from jaxgd.keras_files.compiling import _LOSSES_THAT_ARE_METRICS
 from jaxgd.keras_files.optimizer_state import trainable_part
 from jaxgd.metrics import class_names, snake_case
-
-ROWS = 16
 
 
 def _open(path):
@@ -32,75 +31,11 @@ def _same_variables(one, other):
     )
 
 
-def _data(features=3, outputs=2):
-    source = np.random.default_rng(0)
-    x = source.normal(size=(ROWS, features)).astype("float32")
-    return x, source.uniform(0.1, 0.9, size=(ROWS, outputs)).astype("float32")
-
-
-def _keras_model(optimizer, loss="mean_squared_error"):
-    keras.utils.set_random_seed(0)
-    stack = [
-        keras.layers.Input((3,)),
-        keras.layers.Dense(6, activation="tanh"),
-        keras.layers.BatchNormalization(),
-        keras.layers.Dense(2, kernel_constraint="max_norm"),
-    ]
-    model = keras.Sequential(stack)
-    model.compile(optimizer=optimizer, loss=loss, run_eagerly=True)
-    return model
-
-
-def _train(model, steps):
-    x, y = _data()
-    for _ in range(steps):
-        model.train_on_batch(x, y)
-
-
-def _schedule():
-    return keras.optimizers.schedules.ExponentialDecay(0.1, 10, 0.5)
-
-
-KERAS_OPTIMIZERS = {
-    "sgd": lambda: keras.optimizers.SGD(0.1),
-    "momentum": lambda: keras.optimizers.SGD(0.1, momentum=0.9, clipnorm=1.0),
-    "nesterov": lambda: keras.optimizers.SGD(0.1, momentum=0.9, nesterov=True),
-    "rmsprop": lambda: keras.optimizers.RMSprop(0.01, momentum=0.5, centered=True),
-    "adam": lambda: keras.optimizers.Adam(0.01),
-    "amsgrad": lambda: keras.optimizers.Adam(0.01, amsgrad=True, weight_decay=0.01),
-    "adamw": lambda: keras.optimizers.AdamW(0.01, global_clipnorm=1.0),
-    "decayed": lambda: keras.optimizers.AdamW(0.01),
-    "options": lambda: keras.optimizers.Adam(_schedule(), use_ema=True, gradient_accumulation_steps=2),
-    "adadelta": lambda: keras.optimizers.Adadelta(0.5),
-    "adafactor": lambda: keras.optimizers.Adafactor(0.01),
-    "adagrad": lambda: keras.optimizers.Adagrad(0.1),
-    "adamax": lambda: keras.optimizers.Adamax(0.01),
-    "ftrl": lambda: keras.optimizers.Ftrl(0.01),
-    "lamb": lambda: keras.optimizers.Lamb(0.01),
-    "lion": lambda: keras.optimizers.Lion(0.01),
-    "muon": lambda: keras.optimizers.Muon(0.01),
-    "nadam": lambda: keras.optimizers.Nadam(0.01),
-    "schedule_free": lambda: keras.optimizers.ScheduleFreeAdamW(0.01, warmup_steps=2),
-    "loss_scale": lambda: keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam(0.01)),
-    "several": lambda: _several(),
-}
-
-
-def _several():
-    routes = {
-        "sequential/dense/kernel": keras.optimizers.SGD(0.1, momentum=0.5),
-        ".*bias": keras.optimizers.Adam(0.02),
-        "sequential/none/.*": keras.optimizers.Adam(0.5),
-    }
-    default = keras.optimizers.AdamW(0.01)
-    return keras.optimizers.MultiOptimizer(keras.optimizers.OptimizerMap(default, routes))
-
-
 @pytest.mark.parametrize("name", KERAS_OPTIMIZERS)
 def test_keras_goes_on_bit_for_bit_from_what_jaxgd_writes(tmp_path, name):
     """Keras's file through jaxgd and back: 20 further full-batch steps are those of the original."""
-    original = _keras_model(KERAS_OPTIMIZERS[name]())
-    _train(original, 3)
+    original = keras_model(KERAS_OPTIMIZERS[name]())
+    train(original, 3)
     original.save(tmp_path / "keras.keras")
     save(tmp_path / "jaxgd.keras", *load(tmp_path / "keras.keras"))
     copy = _open(tmp_path / "jaxgd.keras")
@@ -111,8 +46,8 @@ def test_keras_goes_on_bit_for_bit_from_what_jaxgd_writes(tmp_path, name):
     if name != "several":  # its keys lose the model's name, which Keras's own paths lose when it reads a file
         assert copy.optimizer.get_config() == original.optimizer.get_config()
     before = original.get_weights()
-    _train(original, 20)
-    _train(copy, 20)
+    train(original, 20)
+    train(copy, 20)
     assert not np.array_equal(before[0], original.get_weights()[0])
     assert _same_variables(copy.variables, original.variables)
     assert _same_variables(copy.optimizer.variables, original.optimizer.variables)
@@ -125,8 +60,8 @@ ROUNDED = ("momentum", "adamw", "adafactor", "ftrl", "lamb", "muon")
 @pytest.mark.parametrize("name", KERAS_OPTIMIZERS)
 def test_optimizer_of_keras_goes_on_in_jaxgd(tmp_path, name):
     """20 further updates with equal gradients: every slot went where it belongs."""
-    original = _keras_model(KERAS_OPTIMIZERS[name]())
-    _train(original, 3)
+    original = keras_model(KERAS_OPTIMIZERS[name]())
+    train(original, 3)
     original.save(tmp_path / "keras.keras")
     model, params, training = load(tmp_path / "keras.keras")
     state, moving = training.opt_state, trainable_part(model, params)
@@ -165,11 +100,11 @@ def _tree(model, moving, values):
 
 def test_training_of_keras_goes_on_in_fit(tmp_path):
     """20 full-batch epochs from Keras's file: the parameters that Keras reaches, to float32."""
-    original = _keras_model(keras.optimizers.Adam(0.01))
-    _train(original, 5)
+    original = keras_model(keras.optimizers.Adam(0.01))
+    train(original, 5)
     original.save(tmp_path / "keras.keras")
     model, params, training = load(tmp_path / "keras.keras")
-    x, y = _data()
+    x, y = make_data()
     result = jaxgd.fit(
         model,
         x,
@@ -181,7 +116,7 @@ def test_training_of_keras_goes_on_in_fit(tmp_path):
         batch_size=ROWS,
         shuffle=False,
     )
-    _train(original, 20)
+    train(original, 20)
     expected = original.get_weights()
     found = [result.params[n][leaf] for n in model.names for leaf in _leaves(result.params[n])]
     assert len(found) == len(expected)
@@ -259,7 +194,7 @@ def test_keras_opens_every_activation(tmp_path, name):
     model = jaxgd.sequential([layers.dense(4, chosen), layers.activation(chosen)], 3)
     params = model.init(0)
     save(tmp_path / "m.keras", model, params)
-    x, _ = _data()
+    x, _ = make_data()
     expected = _open(tmp_path / "m.keras").predict_on_batch(x)
     found = np.asarray(model.apply(params, x))
     assert np.abs(found - expected).max() <= 2e-6 * max(1.0, np.abs(expected).max())
@@ -352,7 +287,7 @@ def test_float64(tmp_path):
         opened = _open(tmp_path / "m.keras")
         first = opened.layers[0]
         assert first.dtype_policy.name == first.activation.dtype_policy.name == "float64"
-        x = _data()[0].astype("float64")
+        x = make_data()[0].astype("float64")
         found, expected = np.asarray(model.apply(params, x)), opened.predict_on_batch(x)
         assert found.dtype == expected.dtype == np.float64
         assert np.abs(found - expected).max() <= 1e-12 * np.abs(expected).max()
@@ -362,7 +297,7 @@ def test_float64(tmp_path):
 
 def test_compiled_but_not_trained(tmp_path):
     """Before the first update Keras's file may hold an optimizer without slots."""
-    model = _keras_model(keras.optimizers.Adam(0.25), keras.losses.mean_squared_error)
+    model = keras_model(keras.optimizers.Adam(0.25), keras.losses.mean_squared_error)
     model.save(tmp_path / "k.keras")
     ours, params, training = load(tmp_path / "k.keras")
     assert training.iterations == 0
