@@ -73,7 +73,7 @@ def _cells(counts: np.ndarray, place: int, shown: np.ndarray) -> str:
     cells = []
     for other in shown:
         part = counts[place, other] / total
-        share = round(15 + 45 * part) if part else 0
+        share = round(12 + 33 * part) if part else 0
         kind = "right" if place == other else "wrong"
         percent = f"{100 * part:.1f} % of the row"
         cells.append(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -74,7 +75,7 @@ def assets() -> dict[str, list[str]]:
 def run_title(recorded: Recorded) -> str:
     """What the run predicts from what; its folder where that is not known."""
     target, source = recorded.config["inferred"].get("target"), recorded.config["data"].get("source")
-    return f"{target} from {source}" if target and source else f"Run {recorded.folder}"
+    return f"{target} from {Path(source).name}" if target and source else f"Run {recorded.folder}"
 
 
 def _subtitle(config: dict[str, Any]) -> str:

@@ -145,7 +145,7 @@ def _heat_map(sweep: SweepRows) -> str:
 def _cell(value: float, low: float, high: float) -> str:
     if not math.isfinite(value):
         return "<td>-</td>"
-    share = round(60 * (value - low) / (high - low)) if high > low else 0
+    share = round(45 * (value - low) / (high - low)) if high > low else 0
     return f'<td class="right" style="--share: {share}%">{value:.4g}</td>'
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from browser_page import Page
 from click.testing import CliRunner
 from selenium.webdriver.common.keys import Keys
 
@@ -27,7 +28,7 @@ def runs(tmp_path_factory):
     table.write_text(f"{EVIL},b,<b>target</b>\n{rows}")
     small = ("--epochs", "5", "--hidden", "8", "--no-report", "--quiet")
     jaxgd("train", table, "--out", folder / "evil", *small)
-    jaxgd("train", "diabetes", "--out", folder / "<i>r</i>", *small)
+    jaxgd("train", "diabetes", "--out", folder / "<i>r", *small)
     return folder
 
 
@@ -41,14 +42,14 @@ def evil(runs):
 @pytest.fixture(scope="module")
 def regression(runs):
     out = runs / "regression.html"
-    jaxgd("report", runs / "<i>r</i>", "--out", out)
+    jaxgd("report", runs / "<i>r", "--out", out)
     return out
 
 
 @pytest.fixture(scope="module")
 def comparison(runs):
     out = runs / "comparison.html"
-    jaxgd("report", runs / "evil", runs / "<i>r</i>", "--out", out)
+    jaxgd("report", runs / "evil", runs / "<i>r", "--out", out)
     return out
 
 
@@ -64,14 +65,15 @@ def test_names_that_are_markup_are_text(page, evil):
     assert EVIL in page.text(".confusion")
 
 
-def test_even_unescaped_markup_would_not_run(page, evil, tmp_path):
+def test_even_unescaped_markup_would_not_run(chromium, evil, tmp_path):
     broken = tmp_path / "broken.html"
     broken.write_text(evil.read_text().replace("<main>", f"<main>{EVIL}"))
-    page.open(broken)
+    page = Page(chromium).open(broken)
     assert page.js("return window.bad") is None
+    assert page.all("main script")
     refused = page.complaints()
-    assert refused
-    assert all("Content Security Policy" in each or "onerror" in each for each in refused)
+    assert len(refused) >= 2
+    assert all("Content Security Policy" in each for each in refused)
 
 
 def test_the_pointer_reads_the_curves(page, runs, evil):
@@ -133,7 +135,7 @@ def test_a_comparison_reads_every_run(page, comparison):
     page.press(Keys.ARROW_RIGHT)
     said = page.text(".reading")
     assert "evil " in said
-    assert "<i>r</i> " in said
+    assert "<i>r " in said
 
 
 def test_a_history_of_nan_is_read_as_such(page, runs, tmp_path):
