@@ -1,12 +1,10 @@
 """Whole processes: the seed example's ten steps, from the start of Python to its end, with peak memory."""
 
-import os
+import json
 import re
 import subprocess
 import sys
 import tempfile
-import threading
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,7 +19,8 @@ FIRST, SECOND = "jaxgd, first run", "jaxgd, second run"
 TENSORFLOW = "TensorFlow, eager"
 TITLE = "the whole process of the seed example: ten steps of 5-10-1, from the start of Python to its end"
 _TOLERANCE = 1e-4
-_TIMEOUT = 300.0
+_TIMEOUT = 300
+_LAUNCHER = Path(__file__).with_name("launching.py")
 
 
 class Script(NamedTuple):
@@ -69,28 +68,25 @@ def _run(script: Script, folder: Path, pythons: dict[str, str], weights: Path, c
     program = next(each for each in PROGRAMS if each.name == script.program)
     python = pythons.get(script.program, sys.executable)
     environment = {**environment_of(program, python), "JAXGD_CACHE": cache}
-    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
-        start = time.perf_counter()
-        process = subprocess.Popen(
-            [python, str(folder / script.file), str(weights)], stdout=output, stderr=errors, env=environment
-        )
-        watch = threading.Timer(_TIMEOUT, process.kill)
-        watch.start()
-        _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.perf_counter() - start
-        watch.cancel()
-        process.returncode = os.waitstatus_to_exitcode(status)
-        output.seek(0)
-        errors.seek(0)
-        printed, words = output.read().decode(), errors.read().decode(errors="replace")
-    if process.returncode:
-        lines = words.strip().splitlines() or [f"exit status {process.returncode}"]
-        return {"failure": lines[-1][:300]}
-    return {"seconds": seconds, "memory_mib": _to_mib(usage.ru_maxrss), "loss": last_loss(printed)}
-
-
-def _to_mib(maxrss: int) -> float:
-    return maxrss / (1024**2 if sys.platform == "darwin" else 1024)
+    words = [
+        sys.executable,
+        "-S",
+        str(_LAUNCHER),
+        str(_TIMEOUT),
+        python,
+        str(folder / script.file),
+        str(weights),
+    ]
+    ended = subprocess.run(words, capture_output=True, text=True, env=environment, check=False)
+    lines = ended.stderr.strip().splitlines()
+    facts = json.loads(lines.pop())
+    if facts["status"]:
+        return {"failure": lines[-1][:300] if lines else f"exit status {facts['status']}"}
+    return {
+        "seconds": facts["seconds"],
+        "memory_mib": facts["memory_kib"] / 1024,
+        "loss": last_loss(ended.stdout),
+    }
 
 
 def last_loss(printed: str) -> float | None:

@@ -142,6 +142,7 @@ _WITH_RESUME = {"resume", "epochs", "checkpoint_every", *_SHOWN}
 )
 @click.option("--no-report", is_flag=True, help="Write neither curves.png nor report.html.")
 @click.option("--tensorboard", is_flag=True, help="Also write event files, into FOLDER/tensorboard.")
+@click.option("--profile", metavar="FOLDER", help="Trace the run into FOLDER, and print where the time went.")
 @output_options
 def command(
     out: str | None,
@@ -149,6 +150,7 @@ def command(
     checkpoint_every: float,
     no_report: bool,
     tensorboard: bool,
+    profile: str | None,
     quiet: bool,
     color: bool,
     as_json: bool,
@@ -173,12 +175,15 @@ def command(
       jaxgd train houses.csv --from model.keras --epochs 20
     """
     from jaxgd.cli.console import Output
+    from jaxgd.cli.loading import load_training
 
     output = Output(quiet, color)
+    seconds = load_training()
     with bad_input():
         check_real("checkpoint_every", checkpoint_every, 0.0)
         job = _begin(options, out) if resume is None else _resume(Path(resume), out, options["epochs"])
         job = job._replace(tensorboard=tensorboard and _can_write_events())
+        job = job._replace(profile=profile, import_seconds=seconds)
     return _train(job, checkpoint_every, not no_report, output, as_json)
 
 
@@ -191,6 +196,8 @@ class _Job(NamedTuple):
     table: Any = None
     command: str = ""
     tensorboard: bool = False
+    profile: str | None = None
+    import_seconds: float = 0.0
 
 
 def _can_write_events() -> bool:
@@ -243,6 +250,7 @@ def _resume(folder: Path, out: str | None, epochs: int) -> _Job:
 def _train(job: _Job, every: float, with_report: bool, output: "Output", as_json: bool) -> int:
     from jaxgd import reports, runs
     from jaxgd.cli.interrupting import catching_interrupt
+    from jaxgd.cli.profiling import account, profiling, show_account
     from jaxgd.cli.showing import show_plan, show_results
     from jaxgd.runs.training import precision_of
 
@@ -257,7 +265,8 @@ def _train(job: _Job, every: float, with_report: bool, output: "Output", as_json
         show_plan(output, plan)
         with catching_interrupt() as interrupt:
             writer = stack.enter_context(reports.EventWriter(folder)) if job.tensorboard else None
-            outcome = _execute(plan, folder, every, output, interrupt, writer)
+            with profiling(job.profile, plan):
+                outcome = _execute(plan, folder, every, output, interrupt, writer)
             if interrupt.terminated and outcome.result.interrupted:
                 click.echo(f"Terminated; go on with: jaxgd train --resume {folder}", err=True)
                 return TERMINATED
@@ -268,8 +277,13 @@ def _train(job: _Job, every: float, with_report: bool, output: "Output", as_json
                 if with_report:
                     reports.write_report(folder, plan)
     show_results(output, folder, config, with_report)
+    facts = None if job.profile is None else account(job.profile, outcome)
+    if facts is not None:
+        show_account(output, facts)
     if as_json:
-        output.json(_summary(folder, config))
+        summary = _summary(folder, config)
+        summary["seconds"] = {"import": round(job.import_seconds, 4), **summary["seconds"]}
+        output.json(summary if facts is None else {**summary, "profile": facts})
     if outcome.result.divergence is not None:
         click.echo(f"Diverged: {outcome.result.divergence}", err=True)
         return NO
