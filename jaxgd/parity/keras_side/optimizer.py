@@ -11,6 +11,16 @@ from jaxgd.parity.catalogue.optimizer_data import moved
 from jaxgd.parity.keras_side import executed
 
 
+class _InFloatx(keras.optimizers.schedules.LearningRateSchedule):
+    """A schedule whose float32 rates are cast: Muon alone does not do so, and raises in float64."""
+
+    def __init__(self, schedule: Any) -> None:
+        self.schedule = schedule
+
+    def __call__(self, step: Any) -> Any:
+        return keras.ops.cast(self.schedule(step), keras.config.floatx())
+
+
 def make_optimizer(class_name: str, arguments: dict[str, Any]) -> Any:
     """An optimizer from the arguments of a case, in Keras's own words."""
     given = dict(arguments)
@@ -18,6 +28,8 @@ def make_optimizer(class_name: str, arguments: dict[str, Any]) -> Any:
     if "schedule" in given:
         name, *numbers = given.pop("schedule")
         given["learning_rate"] = getattr(keras.optimizers.schedules, name)(*numbers)
+        if class_name == "Muon":
+            given["learning_rate"] = _InFloatx(given["learning_rate"])
     inner = given.pop("inner", None)
     if class_name == "LossScaleOptimizer":
         return keras.optimizers.LossScaleOptimizer(make_optimizer(inner, {}), **given)
