@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -186,9 +187,13 @@ def finish(job: Job, folder: Path, table: SweepTable) -> Path | None:
     summary = table.by_settings()[0]
     if table.interrupted or summary.mean is None:
         return None
+    best = folder / BEST
+    if runs.is_run(best):  # the sweep was resumed after its end
+        return best
+    if best.exists():  # it was ended while the best run was written
+        shutil.rmtree(best)
     settings = best_settings(job, table, summary)
     plan = runs.make_plan(settings)
-    best = folder / BEST
     command = command_of(settings)
     with runs.claim_folder(str(best), settings.data):
         runs.write_started(best, plan, command)

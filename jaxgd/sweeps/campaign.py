@@ -122,6 +122,7 @@ class Campaign:
         runner.should_stop = lambda: progress is not None and progress(self._report(runner)) is False
         try:
             runner.run()
+            runner.should_stop()  # the last report
         except KeyboardInterrupt:
             self.interrupted = True
         self.interrupted = self.interrupted or any(work.has_members for work in works)

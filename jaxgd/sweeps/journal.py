@@ -40,7 +40,7 @@ class Journal:
       trials: of the sweep.
 
     Raises:
-      JournalError: a line before the last whose checksum is wrong.
+      JournalError: a line whose checksum is wrong.
       OSError: the file cannot be read or written.
     """
 
@@ -65,11 +65,11 @@ class Journal:
         found, good = {}, 0
         content = self.path.read_bytes()
         for number, line in enumerate(content.splitlines(keepends=True), start=1):
+            if not line.endswith(b"\n"):  # cut off while it was written
+                break
             entry = _entry(line)
             if entry is None:
-                if good + len(line) < len(content):
-                    raise JournalError(f"{self.path}, line {number}: damaged; remove the file to start anew.")
-                break
+                raise JournalError(f"{self.path}, line {number}: damaged; remove the file to start anew.")
             good += len(line)
             place = places.get(str(entry.get("key")))
             if place is not None:
@@ -126,9 +126,9 @@ def _line(key: str, member: Member) -> str:
 
 
 def _entry(line: bytes) -> dict[str, Any] | None:
-    """The object of a line; None if it is damaged or cut off."""
+    """The object of a line; None if it is damaged."""
     checksum, _, text = line.rstrip(b"\n").partition(b" ")
-    if not line.endswith(b"\n") or checksum.decode("ascii", "replace") != _checksum(text):
+    if checksum.decode("ascii", "replace") != _checksum(text):
         return None
     return json.loads(text)
 

@@ -17,6 +17,7 @@ from jaxgd.sweeps.memory import Footprint, readable
 AUTO = "auto"
 _WIDTHS = (4, 16, 64, 256)
 _MAP_WIDTH = 16
+"""Always the same, so that sweeps of all sizes share a program; free slots cost nothing in this form."""
 _LONG = 0.05
 """Seconds of a member beyond which a call for each costs nothing noticeable."""
 _WORTH = 12.0
@@ -101,7 +102,7 @@ class Planner:
         if self.form == "sequential":
             return [("sequential", 1)]
         if self.form == "map":
-            return [("map", self.width or min(share, _MAP_WIDTH))]
+            return [("map", self.width or _MAP_WIDTH)]
         widths = sorted({*(width for width in _WIDTHS if width < share), widest})
         in_step: list[tuple[Form, int]] = [("vmap", width) for width in widths]
         if self.form == "vmap":
@@ -110,7 +111,7 @@ class Planner:
             return in_step
         is_long = work.steps * step_seconds(work, "sequential", 1) > _LONG
         one_by_one: Form = "sequential" if is_long or share == 1 else "map"
-        return [(one_by_one, 1 if one_by_one == "sequential" else min(share, _MAP_WIDTH)), *in_step]
+        return [(one_by_one, 1 if one_by_one == "sequential" else _MAP_WIDTH), *in_step]
 
     def _candidate(self, work: Workload, footprint: Footprint, form: Form, width: int) -> Candidate:
         step = step_seconds(work, form, width)

@@ -57,9 +57,10 @@ class Work:
             return self.engines.get(self.family, "sequential", 1)
         return self.engines.get(self.family, self.plan.form, self.plan.width)
 
-    def take(self, count: int, fold: Fold | None, alone: bool) -> list[int]:
-        """Up to `count` waiting numbers of one fold."""
+    def take(self, count: int, fold: Fold | None, alone: bool, lanes: int) -> list[int]:
+        """Up to `count` waiting numbers of one fold, and no more than leave a fair share to other lanes."""
         queue = self.alone if alone else self.waiting
+        count = min(count, -(-len(queue) // lanes))
         trials = self.family.trials
         if fold is None and queue:
             fold = trials[queue[0]].fold
@@ -186,7 +187,7 @@ class _Turn:
 
     def take(self, count: int, fold: Fold | None) -> Taken:
         with self.runner.lock:
-            numbers = self.work.take(count, fold, self.alone)
+            numbers = self.work.take(count, fold, self.alone, self.runner.threads)
         return self.work.begin(numbers) if numbers else Taken([])
 
     def give(self, ended: Ended) -> None:

@@ -153,8 +153,11 @@ def test_ctrl_c_ends_the_sweep_with_what_is_there(rows):
 def as_bytes(table):
     members = sorted(table, key=lambda member: member.number)
     return [
-        (m.status, m.steps, m.best_epoch, [np.asarray(leaf).tobytes() for leaf in jax.tree.leaves(m.params)])
-        + tuple(values.tobytes() for values in m.history.columns.values())
+        (
+            *(m.status, m.steps, m.best_epoch),
+            *(np.asarray(leaf).tobytes() for leaf in jax.tree.leaves(m.params)),
+            *(values.tobytes() for values in m.history.columns.values()),
+        )
         for m in members
     ]
 
