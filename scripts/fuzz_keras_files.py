@@ -2,7 +2,7 @@
 
 Every case runs in a worker process: a crash or a hang of a library would be seen, and named by its seed.
 
-    python scripts/fuzz_keras_files.py --count 2000 --write docs/keras-files-fuzz.md
+    python scripts/fuzz_keras_files.py --count 2000 --page docs/keras-files.md
 """
 
 import argparse
@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "faults")]
 
 import mutated_files  # noqa: E402  # pyright: ignore[reportMissingImports]
+from page_sections import write_section  # noqa: E402
 
 LIMIT = 20.0
 """Seconds after which a case counts as a hang."""
@@ -84,7 +85,7 @@ def main():
     parser.add_argument("--count", type=int, default=1000, help="cases of each kind")
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--kinds", nargs="*", default=mutated_files.KINDS)
-    parser.add_argument("--write", type=Path, help="a Markdown file for the table")
+    parser.add_argument("--page", type=Path, help="a Markdown page with a place for the table")
     options = parser.parse_args()
     lines = ["| what is changed | cases | refused | loaded | other exceptions | hangs | crashes | slowest |",
              "|---|---|---|---|---|---|---|---|"]  # fmt: skip
@@ -95,9 +96,8 @@ def main():
         lines.append(f"| {kind} | {options.count} | {' | '.join(map(str, cells))} | {slowest:.2f} s |")
         print(lines[-1], *wrong[:20], sep="\n  ", flush=True)
         failed = failed or bool(wrong)
-    if options.write:
-        head = "<!-- Written by scripts/fuzz_keras_files.py. -->\n"
-        options.write.write_text(head + "\n".join(lines) + "\n")
+    if options.page:
+        write_section(options.page, "fuzz", "\n".join(lines))
     return int(failed)
 
 

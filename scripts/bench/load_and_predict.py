@@ -3,7 +3,7 @@
 Every measurement is a process of its own, the two sides in turn; what is compiled is not kept between them.
 The predictions of both are compared. A process of jaxgd that has TensorFlow or Keras among its modules fails.
 
-    python scripts/bench/load_and_predict.py --page docs/keras-files-speed.md
+    python scripts/bench/load_and_predict.py --page docs/keras-files.md
 """
 
 import argparse
@@ -108,7 +108,6 @@ def page(found, difference):
         return f"{statistics.median(values):.2f} ({min(values):.2f}) {unit}"
 
     lines = [
-        "<!-- Written by scripts/bench/load_and_predict.py. -->",
         f"{ROWS} rows through {'-'.join(map(str, SIZES))}; {len(found['jaxgd'])} processes a side, in turn,",
         f"on {os.cpu_count()} cores of {platform.machine()}: the median, and the least in brackets. The",
         f"predictions differ by at most {difference:.1e}.",
@@ -129,7 +128,7 @@ def main():
     """Measure, print and write the page."""
     parser = argparse.ArgumentParser(description="Import, load and predict, beside Keras.")
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--page", type=pathlib.Path, help="a Markdown file for the table")
+    parser.add_argument("--page", type=pathlib.Path, help="a Markdown page with a place for the table")
     parser.add_argument("--side", nargs=4, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.side:
@@ -145,7 +144,10 @@ def main():
         text = page(found, float(np.abs(one - other).max()))
     print(text)
     if arguments.page is not None:
-        arguments.page.write_text(text, encoding="utf-8")
+        sys.path[:0] = [str(ROOT / "scripts")]
+        from page_sections import write_section  # pyright: ignore[reportMissingImports]
+
+        write_section(arguments.page, "speed", text)
 
 
 if __name__ == "__main__":

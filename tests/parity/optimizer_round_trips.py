@@ -17,8 +17,8 @@ ROWS, STEPS, FURTHER = 16, 3, 20
 def make_data(features=3, outputs=2):
     """x and targets."""
     source = np.random.default_rng(0)
-    x = source.normal(size=(ROWS, features)).astype("float32")
-    return x, source.uniform(0.1, 0.9, size=(ROWS, outputs)).astype("float32")
+    x, y = source.normal(size=(ROWS, features)), source.uniform(0.1, 0.9, size=(ROWS, outputs))
+    return x.astype(keras.config.floatx()), y.astype(keras.config.floatx())
 
 
 def keras_model(optimizer, loss="mean_squared_error"):
