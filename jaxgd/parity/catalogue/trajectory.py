@@ -21,12 +21,13 @@ from jaxgd.parity.judge import FLOAT32, FLOAT64
 CHECKPOINTS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 STACK, LOSS = "tanh", "mean_squared_error"
 _CALM = {"RMSprop": 2e-5, "Adadelta": 0.1, "Adafactor": 0.005}
-"""Rates at which these still descend after a thousand steps. At larger ones they jump about the minimum, where
-rounding grows from step to step: jaxgd itself, started from weights that differ by 1e-15, ends 3e-3 away by
-RMSprop's default rate and 9e-2 away by Adadelta's rate 1."""
+"""Rates at which these still descend after a thousand steps.
+
+At larger ones they jump about the minimum, where rounding grows from step to step: jaxgd itself, started from
+weights that differ by 1e-15, ends 3e-3 away by RMSprop's default rate and 9e-2 away by Adadelta's rate 1."""
 _CENTERED = {"learning_rate": 2e-5, "epsilon": 1e-4}
-"""The variance of gradients that hardly change cancels to noise, which a small epsilon lets through: 8e-11 from
-itself at any rate."""
+"""The variance of gradients that hardly change cancels to noise, which a small epsilon lets through: by it
+jaxgd ends 8e-11 from itself at any rate."""
 
 
 def cases() -> Iterator[Case]:
