@@ -2,7 +2,7 @@
 
 import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from os import PathLike
@@ -119,16 +119,17 @@ class Saver:
             self.saved_at = time.monotonic()
             yield
 
-    def load(self, like: Position) -> Position | None:
+    def load(self, like: Position, columns: Sequence[str]) -> Position | None:
         """Where the run stood when it was last saved; None if it never was.
 
         Args:
           like: a position of the same run, for the names, shapes and dtypes.
+          columns: of its history, in order.
 
         Raises:
           CheckpointError: what is there is of another run, or damaged.
         """
-        position = self.files.latest(lambda contents: self._accept(contents, like))
+        position = self.files.latest(lambda contents: self._accept(contents, like, columns))
         if position is not None:
             self.saved = _moment(position)
         return position
@@ -175,7 +176,7 @@ class Saver:
         self.files.save(tree, facts, self.goal.score(position.history))
         self.saved_at, self.saved = time.monotonic(), _moment(position)
 
-    def _accept(self, contents: Contents, like: Position) -> Position:
+    def _accept(self, contents: Contents, like: Position, columns: Sequence[str]) -> Position:
         facts = contents.facts
         lines = differences(facts.get("identity"), self.identity)
         if lines:
@@ -192,7 +193,7 @@ class Saver:
             anchor = Anchor(contents.below("anchor").tree(anchor.state), Best(*facts["best"]))
         return Position(
             state=contents.below("state").tree(like.state),
-            history=_history(contents.below("history").arrays),
+            history=_history(contents.below("history").arrays, columns, str(contents.path)),
             anchor=anchor,
             restored=tuple(Divergence.from_dict(each) for each in facts["restored"]),
         )
@@ -213,11 +214,13 @@ def _moment(position: Position) -> tuple[int, int]:
     return int(position.state.train.step), len(position.restored)
 
 
-def _history(arrays: Mapping[str, np.ndarray]) -> History:
-    columns = {name: values for name, values in arrays.items() if name != "numbers"}
+def _history(arrays: Mapping[str, np.ndarray], columns: Sequence[str], where: str) -> History:
+    if set(arrays) == {"numbers"}:  # before the first epoch there is no column yet
+        return History()
+    check_names(set(arrays), {"numbers", *columns}, where)
     numbers = arrays["numbers"]
     is_thinned = len(numbers) and int(numbers[-1]) != len(numbers)
-    return History(columns, numbers if is_thinned else None) if len(numbers) else History()
+    return History({name: arrays[name] for name in columns}, numbers if is_thinned else None)
 
 
 def _environment() -> dict[str, Any]:

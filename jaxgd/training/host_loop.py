@@ -87,7 +87,7 @@ class HostLoop:
         first_step = int(train.step)
         with nullcontext() if self.saver is None else self.saver.open():
             if self.saver is not None:
-                position = self.saver.load(position) or position
+                position = self.saver.load(position, self.columns) or position
                 self.saver.check_epochs(position, epochs)
             program = self._compile(position.state)
             seconds = {

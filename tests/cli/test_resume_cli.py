@@ -175,7 +175,7 @@ def test_divergence_stops_or_goes_back(here):
     )  # fmt: skip
     summary = json.loads(back.stdout.splitlines()[-1])
     assert summary["divergence"] is None
-    assert len(summary["restored"]) > 5
+    assert len(summary["restored"]) >= 1
     assert summary["compilations"] <= 1
     _, _, training = jaxgd.load(here / "back" / "model.keras")
     rate = float(training.opt_state.hyperparameters["learning_rate"])

@@ -94,6 +94,7 @@ def test_a_run_in_pieces_is_the_run(tmp_path, whole, reports):
         sessions += 1
     assert sessions > 24 / reports
     assert digests(result) == whole
+    assert list(result.history) == ["loss", "mae", "val_loss", "val_mae"]
 
 
 def test_a_run_that_only_saves_is_the_run(tmp_path, whole):
