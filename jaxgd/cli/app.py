@@ -20,6 +20,7 @@ Try first:
   jaxgd train                 train on an embedded real data set (digits)
   jaxgd train my.csv          train on your own table; the last column is the target
   jaxgd info my.csv           see what is in a table
+  jaxgd explain               one training step, number by number
   jaxgd --help                all commands
 """
 

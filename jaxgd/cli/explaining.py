@@ -67,6 +67,7 @@ def _example(options: Mapping[str, Any]) -> Subject:
         y[chosen],
         loss=whole.loss,
         optimizer=whole.optimizer,
+        row_numbers=(chosen + 1).tolist(),
         seed=options["seed"],
     )
 
@@ -90,6 +91,7 @@ def _of_model(opened: BareModel, table: str | None, options: Mapping[str, Any]) 
         loss=loss,
         optimizer=_optimizer(own or optimizers.sgd(), options),
         features=prepared.encoding.feature_names,
+        row_numbers=(rows + 1).tolist(),
         seed=options["seed"],
     )
 
@@ -113,6 +115,7 @@ def _of_run(run: Run, table: str | None, options: Mapping[str, Any]) -> Subject:
         loss=loss,
         optimizer=_optimizer("sgd" if own is None else own.optimizer, options),
         features=run.encoding.feature_names,
+        row_numbers=(rows + 1).tolist(),
         seed=options["seed"],
     )
 

@@ -79,6 +79,7 @@ def _facts(subject: Subject, part: Part, first: StepTaken) -> dict[str, Any]:
         "rule": subject.optimizer.rule.class_name,
         "learning_rate": _learning_rate(subject),
         "rows": len(subject.batch["x"]),
+        "row_numbers": [subject.row_numbers[row] for row in part.rows],
         "names": _names(subject, part),
         "sizes": list(part.sizes),
         "layers": [_layer(subject, part, place, first) for place in range(len(part.layers))],

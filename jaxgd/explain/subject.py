@@ -22,7 +22,7 @@ EXAMPLE_ROWS = 32
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """A training step before it is taken. Made by `subject` and `example`.
+    """A training step before it is taken. Made by `make_subject` and `example`.
 
     Attributes:
       title: in one line.
@@ -31,6 +31,7 @@ class Subject:
       batch: {"x": [rows, features], "y": targets}: all rows of the step.
       optimizer: with its learning rate.
       features: the inputs' names.
+      row_numbers: what the rows are called, counted from 1 where they come from.
       seed: of dropout and noise.
     """
 
@@ -41,6 +42,7 @@ class Subject:
     batch: dict[str, Array]
     optimizer: Optimizer
     features: tuple[str, ...]
+    row_numbers: tuple[int, ...]
     seed: int = 0
 
     @property
@@ -71,6 +73,7 @@ def make_subject(
     loss: Any = "mean_squared_error",
     optimizer: Any = "sgd",
     features: Sequence[str] = (),
+    row_numbers: Sequence[int] = (),
     seed: int = 0,
 ) -> Subject:
     """A subject whose parts fit together.
@@ -81,6 +84,7 @@ def make_subject(
       x: [rows, features]; y: targets, one a row.
       loss, optimizer: as in `jaxgd.fit`.
       features: the inputs' names; numbered without them.
+      row_numbers: what the rows are called; counted from 1 without them.
       seed: of dropout and noise.
 
     Raises:
@@ -96,7 +100,8 @@ def make_subject(
     objective = make_objective(model, loss, targets=data["y"])
     batch = {"x": data["x"], "y": check_targets(objective, data["y"])}
     names = tuple(map(str, features)) or tuple(f"x{place}" for place in range(batch["x"][0].size))
-    return Subject(title, model, params, objective, batch, optimizers.get(optimizer), names, seed)
+    rows = tuple(map(int, row_numbers)) or tuple(range(1, len(batch["x"]) + 1))
+    return Subject(title, model, params, objective, batch, optimizers.get(optimizer), names, rows, seed)
 
 
 def example(

@@ -40,7 +40,7 @@ def sheets(
     return [
         _forward(subject, step, part, row),
         _loss(subject, step, row),
-        _backward(step, part, row),
+        _backward(subject, step, part, row),
         _gradients(comparisons),
         _update(subject, step, comparisons),
         _agreement(subject, comparisons),
@@ -75,7 +75,7 @@ def _forward(subject: Subject, step: StepTaken, part: Part, row: int) -> Sheet:
             a = _flat(opened.a, row)
             z = "" if opened.z is None or unit >= len(a) else shown(_flat(opened.z, row)[unit])
             rows.append((f"{opened.name}[{unit}]", z, _activation_text(opened, shown(a[unit]))))
-    return Sheet(f"Forward, row {row + 1}: z = x W + b, a = f(z)", ("unit", "z", "a"), rows)
+    return Sheet(f"Forward, row {subject.row_numbers[row]}: z = x W + b, a = f(z)", ("unit", "z", "a"), rows)
 
 
 def _activation_text(opened: LayerTrace, value: str) -> str:
@@ -90,11 +90,12 @@ def _loss(subject: Subject, step: StepTaken, row: int) -> Sheet:
         (f"output {unit}", shown(subject.wanted[row].reshape(-1)[unit]), shown(predictions[unit]))
         for unit in range(min(len(predictions), ENTRIES * 2))
     ]
-    title = f"Loss of {len(subject.batch['x'])} rows, {subject.loss!r}: {shown(step.trace.loss)}"
+    rows_of = "1 row" if len(subject.row_numbers) == 1 else f"{len(subject.row_numbers)} rows"
+    title = f"Loss of {rows_of}, {subject.loss!r}: {shown(step.trace.loss)}"
     return Sheet(title, ("output", "target", "prediction"), rows)
 
 
-def _backward(step: StepTaken, part: Part, row: int) -> Sheet:
+def _backward(subject: Subject, step: StepTaken, part: Part, row: int) -> Sheet:
     """The chain rule's factors, the last layer first."""
     rows = []
     for opened, units in reversed(list(_units(step, part))):
@@ -109,7 +110,9 @@ def _backward(step: StepTaken, part: Part, row: int) -> Sheet:
                 )
                 rows.append((f"{opened.name}[{unit}]", upstream, through, shown(delta[unit])))
     header = ("unit", "dL/da", "f'(z)", "delta = dL/dz")
-    return Sheet(f"Backward, row {row + 1}: delta = dL/da * f'(z), dL/da = delta W^T", header, rows)
+    return Sheet(
+        f"Backward, row {subject.row_numbers[row]}: delta = dL/da * f'(z), dL/da = delta W^T", header, rows
+    )
 
 
 def _largest(comparison: Comparison) -> list[int]:

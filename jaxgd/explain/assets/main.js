@@ -85,7 +85,7 @@ function start() {
   byId("subject").textContent = `${page.title}; loss ${page.loss}; ${page.optimizer}`;
   byId("notes").append(...page.notes.map((note) => element("p", { class: "notice" }, note)));
   byId("step").max = page.steps.length - 1;
-  byId("row").append(...count(page.arrays.y.shape[0]).map((row) => element("option", { value: row }, String(row + 1))));
+  byId("row").append(...count(page.arrays.y.shape[0]).map((row) => element("option", { value: row }, String(page.row_numbers[row]))));
   byId("plane").append(...page.planes.map((plane, k) => element("option", { value: k }, plane.title)));
   byId("plane").closest(".controls").hidden = page.planes.length === 0;
   buildPaths(state, render);
