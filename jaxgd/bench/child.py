@@ -90,7 +90,7 @@ class Child:
     def _last_words(self) -> str:
         self.errors.seek(0)
         lines = self.errors.read().decode(errors="replace").strip().splitlines()
-        return lines[-1][:300] if lines else f"exit status {self.process.poll()}"
+        return lines[-1][:300] if lines else f"exit status {self.process.wait(10)}"
 
 
 def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:

@@ -68,10 +68,10 @@ def ratio(times: Sequence[float], base: Sequence[float]) -> dict[str, float]:
     return summary([one / other for one, other in zip(times, base, strict=False)])
 
 
-def reference_of(entrant: Entrant) -> dict[str, Any] | None:
-    """The matrix products of a step, each alone, and the rate of a large one; None if not measured."""
-    if entrant.failure or not entrant.facts:
-        return None
+def reference_of(entrant: Entrant) -> dict[str, Any]:
+    """The matrix products of a step, each alone, and the rate of a large one."""
+    if not is_valid(entrant):
+        return {"failure": entrant.failure or "not measured"}
     return {
         "products_us": summary([1e6 * each for each in entrant.seconds]),
         "square_flop_per_second": max(each["square_rate"] for each in entrant.facts),

@@ -78,9 +78,10 @@ def _share_of_products(workload: str) -> Callable[[Results], float | None]:
     def value(results: Results) -> float | None:
         facts = results["workloads"].get(workload, {})
         base = _row(results, workload, facts.get("base") or "")
-        if base is None or not facts.get("reference"):
+        reference = facts.get("reference") or {}
+        if base is None or "products_us" not in reference:
             return None
-        return facts["reference"]["products_us"]["median"] / base["us_per_step"]["median"]
+        return reference["products_us"]["median"] / base["us_per_step"]["median"]
 
     return value
 

@@ -55,7 +55,7 @@ def _seconds(child: Child, timeout: float, peer: str, workload: Workload, units:
         path = Path(folder, "case.npz")
         write_case(path, make_case(workload, min(workload.epochs, 8)))
         first = child.ask(timeout, do="prepare", case=str(path), peer=peer, units=units)
-        return min(first["seconds"], child.ask(timeout, do="measure", units=units)["seconds"])
+        return min(first["seconds"], child.ask(timeout, do="measure", peer=peer, units=units)["seconds"])
 
 
 def exponent(sizes: Sequence[float], seconds: Sequence[float]) -> float:

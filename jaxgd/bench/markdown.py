@@ -81,7 +81,7 @@ def _row(row: Mapping[str, Any], facts: Mapping[str, Any]) -> tuple[str, ...]:
         return (name, row["failure"], *[""] * 5)
     time, ratio = row["us_per_step"], row.get("ratio")
     share = "-"
-    if facts.get("reference"):
+    if "square_flop_per_second" in (facts.get("reference") or ()):
         share = f"{100 * row['flop_per_second'] / facts['reference']['square_flop_per_second']:.1f}%"
     return (
         name + (" *" if row["peer"] == facts["base"] else ""),
@@ -110,6 +110,8 @@ def _cold_row(row: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _reference(facts: Mapping[str, Any]) -> str:
     reference = facts["reference"]
+    if "failure" in reference:
+        return f"The machine's matrix products were not measured: {reference['failure']}."
     alone = "; ".join(
         f"[{each['m']}, {each['k']}] x [{each['k']}, {each['n']}] {_short(1e6 * each['seconds'])} "
         f"({each['way']})"

@@ -100,7 +100,7 @@ def _prepare(entrant: Entrant, workload: Workload, path: Path, effort: Effort) -
             if wanted <= entrant.units:
                 return
             entrant.units = wanted
-            answer = entrant.ask(effort.timeout, do="warm", units=wanted)
+            answer = entrant.ask(effort.timeout, do="warm", peer=entrant.peer, units=wanted)
     except PeerError:
         return
 
@@ -117,7 +117,7 @@ def _round(entrants: Sequence[Entrant], effort: Effort) -> None:
             continue
         time.sleep(_PAUSE)
         try:
-            answer = entrant.ask(effort.timeout, do="measure", units=entrant.units)
+            answer = entrant.ask(effort.timeout, do="measure", peer=entrant.peer, units=entrant.units)
         except PeerError:
             continue
         entrant.seconds.append(answer.pop("seconds"))

@@ -138,7 +138,7 @@ def environment_of(program: Program, python: str) -> dict[str, str]:
         if name not in _THREADS and not name.startswith(("JAX_COMPILATION_CACHE", "JAX_PERSISTENT_CACHE"))
     }
     kept |= {"JAXGD_CACHE": "off", "PYTHONWARNINGS": "ignore", **program.variables}
+    path = kept.pop("PYTHONPATH", "")
     if python == sys.executable:
-        root = str(Path(__file__).parents[2])
-        kept["PYTHONPATH"] = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
+        kept["PYTHONPATH"] = os.pathsep.join(filter(None, (str(Path(__file__).parents[2]), path)))
     return kept

@@ -41,42 +41,42 @@ def read_case(path: str) -> SimpleNamespace:
 
 
 class Server:
-    """Answers requests about one peer at a time."""
+    """Answers requests about the peers of one case at a time."""
 
     def __init__(self, program: ModuleType) -> None:
         self.program = program
+        self.path = ""
         self.case: Any = None
-        self.peer: Any = None
+        self.peers: dict[str, Any] = {}
 
     def prepare(self, case: str, peer: str, units: int) -> dict[str, Any]:
-        """Makes a peer and runs it once: what that costs is building and compiling."""
-        self.case, self.peer = read_case(case), None
+        """Makes a peer and runs it once, which is building and compiling; another case forgets all peers."""
+        if case != self.path:
+            self.path, self.peers = case, {}
+            self.case = read_case(case)
         start = time.perf_counter()
-        self.peer = self.program.PEERS[peer](self.case)
-        self.peer.reset()
-        self.peer.run(units)
-        first = time.perf_counter() - start
-        return {"first": first, **self.measure(units)}
+        self.peers[peer] = self.program.PEERS[peer](read_case(case))
+        first = time.perf_counter() - start + self._run(peer, units)[0]
+        return {"first": first, **self.measure(peer, units)}
 
-    def measure(self, units: int) -> dict[str, Any]:
+    def measure(self, peer: str, units: int) -> dict[str, Any]:
         """One round: seconds of `units` of the workload, and where the weights ended."""
-        self.peer.reset()
-        start = time.perf_counter()
-        measured = self.peer.run(units)
-        seconds = time.perf_counter() - start
-        facts = {"seconds": seconds, "order": getattr(self.peer, "order", EACH_ITS_OWN)}
+        seconds, measured = self._run(peer, units)
+        facts = {"seconds": seconds, "order": getattr(self.peers[peer], "order", EACH_ITS_OWN)}
         if measured is not None:  # a peer that knows better what is to be counted
             return {**facts, **measured}
-        return {**facts, "loss": loss_of(self.case, self.peer.weights())}
+        return {**facts, "loss": loss_of(self.case, self.peers[peer].weights())}
 
-    def warm(self, units: int) -> dict[str, Any]:
+    def warm(self, peer: str, units: int) -> dict[str, Any]:
         """Another number of units, which may compile again: what it takes when it is there."""
-        self.peer.reset()
-        self.peer.run(units)
-        self.peer.reset()
+        self._run(peer, units)
+        return {"seconds": self._run(peer, units)[0]}
+
+    def _run(self, peer: str, units: int) -> tuple[float, Any]:
+        self.peers[peer].reset()
         start = time.perf_counter()
-        self.peer.run(units)
-        return {"seconds": time.perf_counter() - start}
+        measured = self.peers[peer].run(units)
+        return time.perf_counter() - start, measured
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         action = getattr(self, request.pop("do"))

@@ -68,6 +68,8 @@ def command(
     from jaxgd.cli.console import Output
 
     output = Output(quiet, color)
+    if report is not None and Path(report).exists() and not Path(report).is_dir():
+        raise BadInput(f"--report: {report} is not a folder.")
     with bad_input():
         request = _request(full, workloads, peers, pythons, rounds, programs)
     with output.console.status("") as status:
@@ -114,8 +116,6 @@ def _write(folder: Path, results: dict[str, Any]) -> Path:
     from jaxgd.bench.markdown import page
     from jaxgd.bench.picture import draw
 
-    if folder.exists() and not folder.is_dir():
-        raise BadInput(f"--report: {folder} is not a folder.")
     folder.mkdir(parents=True, exist_ok=True)
     has_picture = draw(results, folder / PICTURE)
     words = ["jaxgd", *click.get_current_context().obj]
