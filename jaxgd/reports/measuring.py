@@ -13,6 +13,7 @@ from jaxgd._types import Array, Params
 from jaxgd.keras_files import KerasTraining
 from jaxgd.layers import Dense
 from jaxgd.model import Sequential
+from jaxgd.optimizers import Optimizer
 from jaxgd.runs.plan import Plan, split, targets
 from jaxgd.runs.reading import Run, RunError
 from jaxgd.runs.training import precision_of
@@ -121,7 +122,7 @@ def _rate(training: KerasTraining | None) -> float | None:
     """The learning rate that the optimizer's state holds, if it is a number."""
     if training is None or training.opt_state is None:
         return None
-    rate = training.opt_state.hyperparameters.get("learning_rate")
+    rate = getattr(training.opt_state, "hyperparameters", {}).get("learning_rate")
     return None if rate is None or np.ndim(rate) or callable(rate) else float(rate)
 
 
@@ -134,6 +135,8 @@ def _layers(
     key: Any,
 ) -> tuple[LayerFacts, ...]:
     if training is None or training.opt_state is None:
+        return ()
+    if not isinstance(training.optimizer, Optimizer) or not isinstance(model, Sequential):
         return ()
     state = training.state(jax.tree.map(jnp.asarray, dict(params)), key)
     step = make_step(objective, training.optimizer)

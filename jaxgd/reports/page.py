@@ -89,14 +89,18 @@ def _subtitle(config: dict[str, Any]) -> str:
 
 def _warnings(results: dict[str, Any]) -> list[str]:
     """How the run ended, if not as it was meant to."""
-    found = results.get("divergence")
+    found, restored = results.get("divergence"), results.get("restored") or []
+    said = [f"Diverged at {_place(each)}. It went on from before, with half the rate." for each in restored]
     if isinstance(found, dict):
-        place = f"epoch {found.get('epoch')}, step {found.get('step')}"
-        what = f"{found.get('layer')} went first ({found.get('quantity')})"
-        return [f"Diverged at {place}: {what}. The parameters are the last finite ones."]
+        said.append(f"Diverged at {_place(found)}. The parameters are the last finite ones.")
     if results.get("interrupted"):
-        return [f"Interrupted after {results.get('steps')} steps; this is what was reached."]
-    return []
+        said.append(f"Interrupted after {results.get('steps')} steps; this is what was reached.")
+    return said
+
+
+def _place(found: dict[str, Any]) -> str:
+    where = f"epoch {found.get('epoch')}, step {found.get('step')}"
+    return f"{where}: {found.get('layer')} went first ({found.get('quantity')})"
 
 
 def _results(config: dict[str, Any]) -> tuple[Any, ...]:
@@ -172,7 +176,7 @@ def _residuals(measured: Measured) -> str:
 
 def _layers(measured: Measured) -> str:
     if not measured.layers:
-        return notice("Not shown: model.keras holds no optimizer state.")
+        return notice("Not shown: model.keras holds no optimizer state for a stack of layers.")
     rows = [
         (
             each.name,

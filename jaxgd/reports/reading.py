@@ -39,18 +39,23 @@ def read_folder(folder: Path) -> Recorded:
     """
     if not folder.is_dir():
         raise ValueError(f"{folder}: no such folder. Give the folder of a run, such as runs/digits-1.")
-    known = (names.CONFIG, names.MODEL, names.HISTORY)
+    known = (names.CONFIG, names.MODEL, names.HISTORY, names.STARTED)
     if not any((folder / name).exists() for name in known):
         raise ValueError(f"{folder}: no run there (none of {', '.join(known)}).")
     problems: list[str] = []
-    config = _config(folder / names.CONFIG, problems)
+    config = _config(folder, problems)
     history, epochs = _history(folder / names.HISTORY, problems)
     if not (folder / names.MODEL).is_file():
         problems.append(f"{names.MODEL} is missing: nothing can be measured again.")
     return Recorded(folder, config, history, epochs, tuple(problems))
 
 
-def _config(path: Path, problems: list[str]) -> dict[str, Any]:
+def _config(folder: Path, problems: list[str]) -> dict[str, Any]:
+    """config.json; of a run that was not finished, what it was asked to do."""
+    path = folder / names.CONFIG
+    if not path.exists() and (folder / names.STARTED).exists():
+        problems.append(f"The run was not finished. Go on with it: jaxgd train --resume {folder}")
+        path = folder / names.STARTED
     found: Any = {}
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
@@ -60,7 +65,7 @@ def _config(path: Path, problems: list[str]) -> dict[str, Any]:
         problems.append(f"{path.name} cannot be read ({error}): settings and results are not known.")
     config = found if isinstance(found, dict) else {}
     absent = [name for name in _TABLES if not isinstance(config.get(name), dict)]
-    if absent and config:
+    if absent and config and path.name == names.CONFIG:
         problems.append(f"{path.name} lacks {', '.join(absent)}.")
     return {**config, **{name: {} for name in absent}}
 

@@ -112,6 +112,8 @@ def test_a_page_says_how_the_run_ended(tmp_path):
     diverged = report_page(recorded(tmp_path, divergence=found), measured())
     assert "epoch 3, step 7: dense_1" in diverged
     assert "Interrupted after 4 steps" in report_page(recorded(tmp_path, interrupted=True), measured())
+    restored = report_page(recorded(tmp_path, restored=[found, found]), measured())
+    assert restored.count("went on from before, with half the rate") == 2
 
 
 def test_a_page_without_epochs_has_no_curves(tmp_path):
@@ -132,7 +134,7 @@ def test_predictions_that_are_not_finite_are_said(tmp_path):
     hollow = Measured("held-out", np.array([0, 1]), np.full((2, 3), np.nan), (), 2, None)
     said = words(report_page(recorded(tmp_path), hollow))
     assert "no prediction is finite" in said
-    assert "holds no optimizer state" in said
+    assert "holds no optimizer state for a stack of layers" in said
 
 
 @pytest.mark.parametrize("lost", ["settings", "inferred", "data", "environment", "results"])
@@ -160,6 +162,20 @@ def test_a_broken_folder_says_what_is_missing_and_keeps_the_rest(tmp_path):
     page = words(report_page(found, "no model"))
     for expected in ("config.json cannot be read", "2 rows are damaged", "model.keras is missing"):
         assert expected in page
+
+
+def test_a_run_that_was_not_finished_says_how_to_go_on(tmp_path):
+    started = {
+        "version": 2,
+        "command": "jaxgd train",
+        "settings": {"epochs": 7},
+        "data": {},
+        "environment": {},
+    }
+    (tmp_path / "started.json").write_text(json.dumps(started))
+    said = words(report_page(read_folder(tmp_path), "no model"))
+    assert f"jaxgd train --resume {tmp_path}" in said
+    assert re.search(r"epochs\s+7", said)
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path):
