@@ -113,7 +113,7 @@ class OrthogonalRegularizer(Regularizer):
         count = rows.shape[0]
         if count < 2:
             raise wrong("w", w.shape, f"at least two {self.mode} for the orthogonal regularizer")
-        cosines = _absolute((rows @ rows.T) * (1 - jnp.eye(count, dtype=w.dtype)))
+        cosines = _absolute(jnp.dot(rows, rows.T, precision="highest") * (1 - jnp.eye(count, dtype=w.dtype)))
         return _rounded(self.factor, w) * 0.5 * jnp.sum(cosines) / (count * (count - 1) / 2)
 
 

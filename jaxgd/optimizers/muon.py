@@ -128,9 +128,14 @@ def orthogonalized(matrix: Array, num_steps: int, a: Scalar, b: Scalar, c: Scala
     x = matrix.T if is_tall else matrix
     x = divide_by_shared(x, jnp.sqrt(jnp.sum(square(x, zero))) + _NORM_EPSILON)
     for _ in range(num_steps):
-        gram = x @ x.T
-        x = rounded(a * x, zero) + (rounded(b * gram, zero) + (c * gram) @ gram) @ x
+        gram = _product(x, x.T)
+        x = rounded(a * x, zero) + _product(rounded(b * gram, zero) + _product(c * gram, gram), x)
     return x.T if is_tall else x
+
+
+def _product(a: Array, b: Array) -> Array:
+    """Never shortened, whatever a device does by default."""
+    return jnp.dot(a, b, precision="highest")
 
 
 @with_common_options

@@ -1,0 +1,104 @@
+"""What decides the bits is part of the model: every matrix product of a program says its precision."""
+
+import re
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+
+import jaxgd
+from jaxgd.checkpoints import tree_digest
+from jaxgd.training.objective import make_objective
+
+FEATURES, OUTPUTS, ROWS = 192, 128, 256
+"""Large enough for real matrix products; small ones are sums of products, which have no precision to lose."""
+X = jnp.asarray(np.random.default_rng(0).normal(size=(ROWS, FEATURES)), jnp.float32)
+Y = jnp.asarray(np.random.default_rng(1).integers(0, OUTPUTS, ROWS), jnp.int32)
+PRECISE = re.compile(r"precision = \[(\w+), (\w+)\]")
+
+
+def network(**options):
+    layers = [
+        jaxgd.layers.normalization(),
+        jaxgd.layers.dense(160, "gelu", kernel_regularizer="orthogonal_regularizer"),
+        jaxgd.layers.batch_normalization(),
+        jaxgd.layers.dropout(0.1),
+        jaxgd.layers.layer_normalization(),
+        jaxgd.layers.dense(OUTPUTS, "softmax"),
+    ]
+    return jaxgd.sequential(layers, FEATURES, **options)
+
+
+def products(model, optimizer):
+    """The lines of a lowered training step, and of inference, that are matrix products."""
+    objective = make_objective(model, "sparse_categorical_crossentropy", metrics=["accuracy"])
+    step = jaxgd.make_step(objective, optimizer)
+    params = model.init(0)
+    state = jaxgd.TrainState.create(
+        params=params, optimizer=optimizer, key=model.key(0), trainable=model.trainable(params)
+    )
+    texts = [
+        jax.jit(step).lower(state, {"x": X, "y": Y}).as_text(),
+        jax.jit(model.apply).lower(params, X).as_text(),
+    ]
+    return [line for text in texts for line in text.splitlines() if "stablehlo.dot" in line]
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "muon", "adafactor", "lamb"])
+def test_every_product_says_its_precision(optimizer):
+    found = products(network(), optimizer)
+    assert len(found) >= 6, "two layers: forward, two gradients less one, and inference"
+    for line in found:
+        match = PRECISE.search(line)
+        assert match is not None, line
+        assert match.groups() == ("HIGHEST", "HIGHEST"), line
+
+
+@pytest.mark.parametrize(("precision", "word"), [("default", "DEFAULT"), ("high", "HIGH")])
+def test_another_precision_is_asked_for_by_the_model(precision, word):
+    found = products(network(precision=precision), "adam")
+    assert {PRECISE.search(line).groups() for line in found} == {(word, word)}
+
+
+def test_a_global_setting_does_not_reach_a_model_that_says_its_own():
+    with jax.default_matmul_precision("bfloat16"):
+        found = products(network(), "adam")
+    assert {PRECISE.search(line).groups() for line in found} == {("HIGHEST", "HIGHEST")}
+
+
+def test_the_same_run_twice_gives_the_same_bits():
+    x, y = load_digits(return_X_y=True)
+    options = {"loss": "sparse_categorical_crossentropy", "optimizer": "adam", "epochs": 2}
+    model = jaxgd.mlp([64, 16, 10], output_activation="softmax", dropout=0.2)
+    one, other = (jaxgd.fit(model, x / 16, y, **options) for _ in range(2))
+    assert tree_digest((one.state, dict(one.history))) == tree_digest((other.state, dict(other.history)))
+
+
+@pytest.fixture(scope="module")
+def digits():
+    x, y = load_digits(return_X_y=True)
+    order = np.random.default_rng(0).permutation(len(x))
+    return x[order] / 16, y[order]
+
+
+def accuracy(digits, dtype):
+    """Correct of the last 597 rows, in percent, after training on the others."""
+    x, y = digits
+    model = jaxgd.mlp([64, 32, 10], output_activation="softmax", dtype=dtype)
+    optimizer = jaxgd.optimizers.adam(2e-3)
+    if dtype == "mixed_float16":
+        optimizer = jaxgd.optimizers.loss_scale(optimizer)
+    options = {"loss": "sparse_categorical_crossentropy", "optimizer": optimizer, "epochs": 20}
+    result = jaxgd.fit(model, x[:1200], y[:1200], **options)
+    assert result.divergence is None
+    predicted = jaxgd.predict(model, result.params, x[1200:]).argmax(axis=1)
+    return 100 * float((predicted == y[1200:]).mean())
+
+
+@pytest.mark.parametrize("dtype", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision_trains_digits_as_well_as_float32(digits, dtype):
+    exact = accuracy(digits, "float32")
+    assert exact > 95
+    assert abs(accuracy(digits, dtype) - exact) <= 0.5
