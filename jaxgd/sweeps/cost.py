@@ -19,20 +19,20 @@ from jaxgd.sweeps.family import Family
 class Rates:
     """Seconds, floating-point operations a second, bytes a second and bytes."""
 
-    step: float = 4e-6
-    layer: float = 3e-6
-    shared_step: float = 10e-6
-    shared_layer: float = 12e-6
-    member_step: float = 2e-6
+    step: float = 6e-6
+    layer: float = 3.7e-6
+    shared_step: float = 8.7e-6
+    shared_layer: float = 2.9e-6
+    member_step: float = 5.2e-6
     member_layer: float = 1.2e-6
-    products: float = 5e10
-    batched_products: float = 4.5e10
-    cached: float = 3e10
-    uncached: float = 4e9
-    cache: float = 1e6
+    products: float = 1e11
+    batched_products: float = 8e10
+    cached: float = 1e11
+    uncached: float = 2.5e10
+    cache: float = 8e6
     call: float = 1e-3
-    compile: float = 1.2
-    compile_layer: float = 0.15
+    compile: float = 0.7
+    compile_layer: float = 0.2
 
 
 RATES = Rates()

@@ -1,7 +1,7 @@
 """Families: trials that one compiled program serves, and what that program is called with."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -10,11 +10,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgd._types import Array, Params, PyTree
+from jaxgd.sweeps.starting import Starter
 from jaxgd.sweeps.trial import Fold, Trial
-from jaxgd.training.evaluation import model_scalars
+from jaxgd.training.early_stopping import Progress, Rule
 from jaxgd.training.objective import Objective
-from jaxgd.training.preparing import make_order, make_spec, new_state, ready_data
+from jaxgd.training.preparing import make_spec, ready_data
 from jaxgd.training.run import Limits, RunSpec, RunState, zero_sums
+
+_ZERO: Any = np.int32(0)
+_TRUE: Any = np.asarray(True)
 
 
 @dataclass(eq=False)
@@ -28,7 +32,6 @@ class Family:
 
     spec: RunSpec
     trials: dict[int, Trial] = field(default_factory=dict)
-    _params: dict[Any, Params] = field(default_factory=dict)
     _data: dict[int, tuple[Any, Any]] = field(default_factory=dict)
 
     @property
@@ -77,33 +80,33 @@ class Family:
         return stacked([self._member(self.trials[number]) for number in numbers])
 
     def _member(self, trial: Trial) -> "Members":
-        model = self.model_of(trial)
-        train = new_state(model, trial.optimizer, trial.seed, self.initial(trial))
-        rule = self.spec.early_stopping
+        model, rule, stopping = self.model_of(trial), self.spec.early_stopping, trial.early_stopping
         dtype = model.policy.params
+        params = self.initial(trial)
         state = RunState(
-            train=train,
+            train=self.starter.train_state(trial, model, params),
             sums=self.zero_sums,
-            epoch=jnp.int32(0),
-            batch=jnp.int32(0),
-            stopping=None if rule is None else rule.start(train.params, dtype),
-            finite=jnp.asarray(True),
+            epoch=_ZERO,
+            batch=_ZERO,
+            stopping=None if rule is None else _before(rule, params, dtype),
+            finite=_TRUE,
         )
-        stopping = trial.early_stopping
-        limits = Limits(
-            jnp.int32(trial.epochs), jnp.int32(0), None if stopping is None else stopping.numbers(dtype)
-        )
-        order = make_order(trial.shuffle, trial.seed, self.num_rows)
-        return Members(model_scalars(model), state, order, limits)
+        numbers = None if stopping is None else jax.device_get(stopping.numbers(dtype))
+        epochs: Any = np.int32(trial.epochs)
+        limits = Limits(epochs, _ZERO, numbers)
+        scalars = [np.asarray(leaf, dtype) for leaf in jax.tree.leaves(model)]
+        return Members(scalars, state, self.starter.drawn(trial, model).order, limits)
 
     def initial(self, trial: Trial) -> Params:
-        """Initial parameters, drawn once a seed however many trials share them."""
-        key = trial.seed, jax.tree.structure(trial.model)
-        if key not in self._params:
-            self._params[key] = jax.device_get(trial.model.init(trial.seed))
-        params = self._params[key]
+        """A trial's own initial parameters, with its fold's statistics."""
+        params = self.starter.drawn(trial, self.model_of(trial)).params
         statistics = trial.fold.statistics
         return {**params, **{name: {**params[name], **leaves} for name, leaves in statistics.items()}}
+
+    @cached_property
+    def starter(self) -> Starter:
+        """Where states begin."""
+        return Starter(self.num_rows)
 
     @cached_property
     def zero_sums(self) -> PyTree:
@@ -157,6 +160,12 @@ def stacked(members: Sequence[Members]) -> Members:
 def concatenated(members: Sequence[Members]) -> Members:
     """Several stacks as one."""
     return jax.tree.map(lambda *leaves: np.concatenate(leaves), *members)
+
+
+def _before(rule: Rule, params: Params, dtype: Any) -> Progress:
+    """Early stopping before the first epoch, on the host."""
+    nothing = jax.device_get(rule.start({}, dtype))
+    return replace(nothing, best_params=params if rule.restore else None)
 
 
 def families(trials: Sequence[Trial]) -> list[Family]:

@@ -1,0 +1,67 @@
+"""States of members before their first step: what `fit` begins with, every part made once."""
+
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from jaxgd._types import Params, PyTree
+from jaxgd.sweeps.trial import Trial
+from jaxgd.training.preparing import make_order, new_state
+from jaxgd.training.state import TrainState
+
+
+class Drawn(NamedTuple):
+    """What a seed decides, on the host."""
+
+    params: Params
+    """Of the trial's own network."""
+    key: Any
+    """For dropout and noise in the program's network."""
+    order: Any
+
+
+class Starter:
+    """Makes the first `TrainState` of trials of one structure, on the host.
+
+    Args:
+      num_rows: rows that train.
+    """
+
+    def __init__(self, num_rows: int) -> None:
+        self.num_rows = num_rows
+        self._drawn: dict[Any, Drawn] = {}
+        self._opt_states: dict[int, tuple[Any, PyTree]] = {}
+        self._depends: bool | None = None
+
+    def drawn(self, trial: Trial, model: Any) -> Drawn:
+        """Parameters, key and order of a trial's seed, drawn once however many trials share it."""
+        key = trial.seed, jax.tree.structure(trial.model)
+        if key not in self._drawn:
+            order = make_order(trial.shuffle, trial.seed, self.num_rows)
+            made = trial.model.init(trial.seed), model.key(trial.seed), order
+            self._drawn[key] = Drawn(*jax.device_get(made))
+        return self._drawn[key]
+
+    def train_state(self, trial: Trial, model: Any, params: Params) -> TrainState:
+        """The state that `fit` makes of these parameters.
+
+        The optimizer's part is made once an optimizer, unless its rule copies values of the parameters.
+        """
+        opt_state = None if self._depends else self._opt_states.get(id(trial.optimizer), (None, None))[1]
+        if opt_state is None:
+            opt_state = _opt_state(trial, model, params)
+            self._opt_states[id(trial.optimizer)] = trial.optimizer, opt_state  # keeps the id taken
+        if self._depends is None:
+            moved = jax.tree.map(lambda leaf: np.asarray(leaf + 1, leaf.dtype), params)
+            self._depends = not _equal(opt_state, _opt_state(trial, model, moved))
+        return TrainState(np.int32(0), params, opt_state, self.drawn(trial, model).key)  # pyright: ignore[reportArgumentType]
+
+
+def _opt_state(trial: Trial, model: Any, params: Params) -> PyTree:
+    return jax.device_get(new_state(model, trial.optimizer, trial.seed, params).opt_state)
+
+
+def _equal(a: PyTree, b: PyTree) -> bool:
+    pairs = zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True)
+    return all(np.array_equal(x, y) for x, y in pairs)
