@@ -175,7 +175,8 @@ def as_column(values: Any, name: str, source: str) -> np.ndarray:
         fits = column.dtype.kind == "i" or not column.size or column.max() <= np.iinfo(np.int64).max
         return column.astype(np.int64 if fits else np.float64)
     if column.dtype.kind == "f":
-        return column.astype(np.float64)
+        with np.errstate(invalid="ignore"):  # a signalling NaN is one like any other
+            return column.astype(np.float64)
     if column.dtype.kind in "UO":
         return _text_column(column, name, source)
     raise DataError(f"{source}, column {name!r}: expected numbers, bools or text, got {column.dtype}.")

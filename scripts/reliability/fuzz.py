@@ -136,7 +136,7 @@ def _npz(**arrays: Any) -> bytes:
 
 def _parquet(x: np.ndarray, y: np.ndarray, compression: Any) -> bytes:
     stream = io.BytesIO()
-    columns = {"a": x[:, 0], "b": y, "c": [None if value else "red" for value in y]}
+    columns = {"a": x[:, 0], "b": ["blue" if value else "red" for value in y], "class": y}
     pl.DataFrame(columns).write_parquet(stream, compression=compression)
     return stream.getvalue()
 

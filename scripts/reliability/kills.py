@@ -33,7 +33,7 @@ import jaxgd
 from jaxgd import keras_files, layers, optimizers, schedules, training
 from jaxgd.checkpoints import tree_digest
 
-ROWS, FEATURES, EPOCHS = 100, 4, 400
+ROWS, FEATURES = 100, 4
 PLACES = ("half written", "before flush", "after flush", "before rename", "after rename", "removing")
 
 
@@ -54,16 +54,16 @@ def campaign(folder: Path, kills: int, seed: int) -> dict[str, Any]:
     jax.config.update("jax_compilation_cache_dir", str(folder / "programs"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
-    chance = random.Random(seed)
-    expected = finished(folder / "expected")
+    chance, epochs = random.Random(seed), max(400, 14 * kills)
+    expected = finished(folder / "expected", epochs)
     places: dict[str, int] = {}
     while sum(places.values()) < kills:
         count = sum(places.values())
         place = PLACES[count // 2 % len(PLACES)] if count % 2 else "outside"
-        if not attempt(folder / "killed", place, chance):
+        if not attempt(folder / "killed", epochs, place, chance):
             break
         places[place] = places.get(place, 0) + 1
-    got = finished(folder / "killed")
+    got = finished(folder / "killed", epochs)
     return {
         "kills": sum(places.values()),
         "places": places,
@@ -73,7 +73,7 @@ def campaign(folder: Path, kills: int, seed: int) -> dict[str, Any]:
     }
 
 
-def attempt(folder: Path, place: str, chance: random.Random) -> bool:
+def attempt(folder: Path, epochs: int, place: str, chance: random.Random) -> bool:
     """Whether the run was killed; False if it came to its end."""
     countdown, delay = chance.randint(1, 6), chance.uniform(0.0, 0.05)
     reader, writer = os.pipe()
@@ -82,7 +82,7 @@ def attempt(folder: Path, place: str, chance: random.Random) -> bool:
         os.close(reader)
         if place != "outside":
             Killer(place, countdown).arm()
-        in_child(folder, lambda: os.write(writer, b"."))
+        in_child(folder, epochs, lambda: os.write(writer, b"."))
     os.close(writer)
     os.read(reader, 1)
     if place == "outside":
@@ -93,29 +93,29 @@ def attempt(folder: Path, place: str, chance: random.Random) -> bool:
     return os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
 
 
-def finished(folder: Path) -> dict[str, Any]:
+def finished(folder: Path, epochs: int) -> dict[str, Any]:
     """The digests of a run that comes to its end, in a process of its own."""
     child = os.fork()
     if not child:
-        in_child(folder, lambda: None)
+        in_child(folder, epochs, lambda: None)
     _, status = os.waitpid(child, 0)
     if status:
         raise RuntimeError(f"the run ended with status {status}")
     return json.loads((folder / "digests.json").read_text())
 
 
-def in_child(folder: Path, on_progress: Callable[[], object]) -> None:
+def in_child(folder: Path, epochs: int, on_progress: Callable[[], object]) -> None:
     """Run, write the digests, end."""
     code = 1
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "digests.json").write_text(json.dumps(train(folder, on_progress)))
+        (folder / "digests.json").write_text(json.dumps(train(folder, epochs, on_progress)))
         code = 0
     finally:
         os._exit(code)
 
 
-def train(folder: Path, on_progress: Callable[[], object]) -> dict[str, Any]:
+def train(folder: Path, epochs: int, on_progress: Callable[[], object]) -> dict[str, Any]:
     """A run with everything that could be lost, and the digests of what came of it."""
     rng = np.random.default_rng(7)
     x = rng.normal(size=(ROWS, FEATURES)).astype(np.float32)
@@ -130,11 +130,11 @@ def train(folder: Path, on_progress: Callable[[], object]) -> dict[str, Any]:
         y,
         optimizer=optimizer,
         metrics=["mae"],
-        epochs=EPOCHS,
+        epochs=epochs,
         batch_size=16,
         validation_split=0.2,
         early_stopping=training.EarlyStopping(
-            "val_loss", patience=10, start_from_epoch=EPOCHS - 80, restore_best_weights=True
+            "val_loss", patience=10, start_from_epoch=epochs - 80, restore_best_weights=True
         ),
         checkpoint=training.Checkpoint(folder / "checkpoint", every_steps=7),
         progress=lambda report: on_progress() and None,

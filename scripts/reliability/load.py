@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 import jaxgd
 from jaxgd.training import pace
@@ -102,13 +103,14 @@ def table(rows: int, columns: int) -> dict[str, Any]:
 
 
 def write_csv(path: Path, rows: int, columns: int) -> None:
-    """Random numbers of nine digits and a target that depends on them, a block at a time."""
+    """Random numbers of eight decimals and a target that depends on them, a block at a time."""
     rng = np.random.default_rng(0)
-    with path.open("w") as stream:
-        stream.write(",".join([*(f"x{place}" for place in range(columns - 1)), "y"]) + "\n")
-        for start in range(0, rows, 20_000):
-            x = rng.normal(size=(min(20_000, rows - start), columns - 1))
-            np.savetxt(stream, np.column_stack([x, x[:, :5].sum(axis=1)]), fmt="%.8f", delimiter=",")
+    names = [*(f"x{place}" for place in range(columns - 1)), "y"]
+    with path.open("wb") as stream:
+        for start in range(0, rows, 100_000):
+            x = rng.normal(size=(min(100_000, rows - start), columns - 1))
+            block = pl.DataFrame(np.column_stack([x, x[:, :5].sum(axis=1)]), schema=names)
+            block.write_csv(stream, include_header=not start, float_precision=8)
 
 
 if __name__ == "__main__":

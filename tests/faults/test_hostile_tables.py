@@ -170,6 +170,13 @@ def test_infinity_in_a_csv_names_the_column(tmp_path, word):
         prepare(read(path))
 
 
+def test_a_signalling_nan_is_a_nan_like_any_other(tmp_path):
+    """Warnings are errors in these tests: widening such a float32 used to give one."""
+    bits = np.array([[0x7F800001, 0x3F800000], [0x3F800000, 0x3F800000]], np.uint32)
+    np.save(tmp_path / "t.npy", bits.view(np.float32))
+    assert np.isnan(read(tmp_path / "t.npy")["column_0"]).tolist() == [True, False]
+
+
 def test_nan_in_arrays_names_the_column_and_the_count(tmp_path):
     x = np.ones((4, 3))
     x[1:3, 2] = np.nan

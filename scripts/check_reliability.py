@@ -1,0 +1,198 @@
+"""Runs what is too long for CI, and writes docs/reliability.md from what came of it.
+
+    python scripts/check_reliability.py                  everything: about an hour on two cores
+    python scripts/check_reliability.py kills overhead   these alone; the rest of the page stays as it was
+
+The results are kept in docs/reliability.json, each with its command, its date and the versions.
+"""
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS, PAGE = ROOT / "docs" / "reliability.json", ROOT / "docs" / "reliability.md"
+
+
+class Check(NamedTuple):
+    """A command that prints JSON, and how the page shows what it printed."""
+
+    title: str
+    command: str
+    show: Callable[[dict[str, Any]], list[str]]
+    says: str
+
+
+def main() -> None:
+    """Run the checks that are asked for; exit with 1 if one of them failed."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("checks", nargs="*", choices=[[], *CHECKS], help="none: all")
+    names = parser.parse_args().checks or list(CHECKS)
+    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    failed = []
+    for name in names:
+        print(f"{name}: {CHECKS[name].command}", flush=True)
+        found = run(CHECKS[name].command)
+        if found is None:
+            failed.append(name)
+            continue
+        results[name] = found
+        RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+        PAGE.write_text(page(results))
+    if failed:
+        sys.exit(f"failed, and not written: {', '.join(failed)}")
+
+
+def run(command: str) -> dict[str, Any] | None:
+    """The JSON that a command prints last, with date and versions; None if it fails."""
+    words = [sys.executable if word == "python" else word for word in command.split()]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        print(done.stdout[-2000:], done.stderr[-4000:], file=sys.stderr)
+        return None
+    return {
+        "found": json.loads(done.stdout.splitlines()[-1]),
+        "date": datetime.date.today().isoformat(),
+        "versions": f"Python {platform.python_version()}, jax {version('jax')}, {platform.machine()}, "
+        f"{os.cpu_count()} cores",
+    }
+
+
+def table(rows: dict[str, Any]) -> list[str]:
+    """Names and values side by side."""
+    return ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows.items())]
+
+
+def show_kills(found: dict[str, Any]) -> list[str]:
+    places = ", ".join(f"{place} {count}" for place, count in found["places"].items())
+    return table(
+        {
+            "SIGKILLs in one run": found["kills"],
+            "where": places,
+            "compared bit for bit": ", ".join(found["compared"]),
+            "all equal to the uninterrupted run": "yes" if found["bit_equal"] else "NO",
+            "lost": 0 if found["bit_equal"] else "something",
+        }
+    )
+
+
+def show_faults(found: dict[str, Any]) -> list[str]:
+    lines = ["| fault | times | what happens | test |", "|---|---|---|---|"]
+    for fault in found["faults"]:
+        lines.append(f"| {fault['fault']} | {fault['times']} | {fault['then']} | `{fault['test']}` |")
+    return [*lines, "", f"All {found['passed']} tests passed; lost: 0."]
+
+
+def show_fuzz(found: dict[str, Any]) -> list[str]:
+    return table({"files": found["files"], **found["counts"], "other errors": len(found["failures"])})
+
+
+def show_overhead(found: dict[str, Any]) -> list[str]:
+    lines = ["| workload | with the look, us a step | without | difference |", "|---|---|---|---|"]
+    for name, each in found.items():
+        lines.append(f"| `{name}` | {each['with']} | {each['without']} | {each['percent']} % |")
+    return lines
+
+
+LOAD = "python scripts/reliability/load.py"
+CHECKS = {
+    "kills": Check(
+        "Killed and resumed",
+        "python scripts/reliability/kills.py --kills 100",
+        show_kills,
+        "One run with dropout, batch statistics, shuffling, early stopping that restores the best epoch, an "
+        "average of the parameters, accumulated gradients and a decaying rate. CI does it with 30 kills.",
+    ),
+    "faults": Check(
+        "Faults injected",
+        "python scripts/reliability/faults.py",
+        show_faults,
+        "Each of them leads to a clear error or to the last good checkpoint, which is said; nothing is "
+        "overwritten and no result differs silently.",
+    ),
+    "fuzz": Check(
+        "Files that were not written in good faith",
+        "python scripts/reliability/fuzz.py --files 10000",
+        show_fuzz,
+        "A file is read or refused with `DataError`; nothing is unpickled, and no size that a file declares "
+        "is believed before it is checked.",
+    ),
+    "overhead": Check(
+        "What the look for divergences costs",
+        "python scripts/reliability/overhead.py",
+        show_overhead,
+        "Processor time of two programs that differ in the look alone, by turns, the least of all turns.",
+    ),
+    "steps": Check(
+        "Ten million steps", f"{LOAD} steps", table, "One step an epoch: ten million epochs of history too."
+    ),
+    "chunks": Check(
+        "As many chunks as six hours have", f"{LOAD} chunks", table, "A chunk is what runs between two looks."
+    ),
+    "table": Check(
+        "A table of two million rows", f"{LOAD} table", table, "`jaxgd train`, one epoch, the whole process."
+    ),
+}
+
+
+def page(results: dict[str, Any]) -> str:
+    """docs/reliability.md."""
+    lines = [INTRODUCTION]
+    for name, check in CHECKS.items():
+        lines += [f"## {check.title}", "", check.says, ""]
+        if name not in results:
+            lines += ["Not run yet.", ""]
+            continue
+        each = results[name]
+        lines += [*check.show(each["found"]), ""]
+        lines += [f"`{check.command}`, {each['date']}; {each['versions']}.", ""]
+    return "\n".join(lines)
+
+
+INTRODUCTION = """\
+# Reliability
+
+Written by `python scripts/check_reliability.py`; do not edit. What is quick runs in CI as well:
+`tests/faults`, `tests/unit/test_checkpoints.py`, `tests/property`, `tests/cli/test_resume_cli.py`.
+
+## What is promised
+
+- **A run continues.** `jaxgd.fit(..., checkpoint="folder")` saves while it runs, every 30 seconds unless
+  `jaxgd.Checkpoint("folder", every=..., every_steps=..., keep=...)` says otherwise, and goes on from
+  there when it is called again with the same arguments, in the middle of an epoch too. `jaxgd train`
+  always does; `jaxgd train --resume FOLDER` goes on. Parameters, history and model file are bit for bit
+  those of a run that nothing ended. (A model file holds the date; with `SOURCE_DATE_EPOCH` set it is the
+  same file.)
+- **Another run is refused.** Another setting or another data set is an error that names what differs.
+  More epochs may be asked for. Another version of JAX or other devices are allowed and said. A function
+  (a loss of one's own) is known by its name alone.
+- **A checkpoint is whole or not there.** It is one NPZ with a checksum of every array and of the whole,
+  written under another name, flushed and renamed. The last three, and the best, are kept; none is
+  written that is not finite.
+- **SIGTERM** saves and ends the process after the chunk under way, a quarter of a second; a single step
+  that takes longer is waited for. `jaxgd train` then exits with 143. A program with its own handler
+  keeps it.
+- **One run in a folder.** The lock is the kernel's, and goes with the process.
+- **A divergence is found and explained**: epoch, step, rows, what went first, the largest values before,
+  what usually helps. `on_divergence="restore"` goes back to the start of the epoch with the lowest
+  training loss and on with half the learning rate, at most `max_halvings` times, without compiling
+  again, and the same way every time.
+- **Memory is bounded.** A history of more than 100,000 epochs is thinned: kept are the epochs whose
+  number is a multiple of the smallest power of two that leaves at most so many, and the last one.
+- **Same inputs, same machine, same bits.** The precision of every matrix product is part of the model,
+  `"highest"` unless asked otherwise, so that no GPU shortens it unasked. `config.json` and `jaxgd info`
+  state precision, flags, devices and versions.
+"""
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+"""The faults that the tests inject, how often, and what comes of each: the tests are run, and all must pass.
+
+python scripts/reliability/faults.py
+"""
+
+import json
+import re
+import subprocess
+import sys
+from typing import NamedTuple
+
+RESUME, CHECKPOINTS = "tests/faults/test_resume.py", "tests/unit/test_checkpoints.py"
+RESTORING, COMMAND = "tests/faults/test_restoring.py", "tests/cli/test_resume_cli.py"
+
+
+class Fault(NamedTuple):
+    """A kind of fault, how many of it there are, what happens then, and the test that shows it."""
+
+    fault: str
+    times: int
+    then: str
+    test: str
+
+
+FAULTS = (
+    Fault("interrupted after every report", 25, "bit-equal at the end", f"{RESUME}::test_a_run_in_pieces"),
+    Fault(
+        "disk full (file size limit)",
+        1,
+        "error; nothing lost; resumes",
+        f"{RESUME}::test_a_full_disk",
+    ),
+    Fault("write permission lost", 1, "error; nothing lost; resumes", f"{RESUME}::test_permission"),
+    Fault("checkpoint truncated at every 1 %", 100, "refused", f"{CHECKPOINTS}::test_a_truncated"),
+    Fault("one bit flipped", 202, "refused", f"{CHECKPOINTS}::test_one_flipped_bit"),
+    Fault("last checkpoint damaged", 1, "goes on from the one before, said", f"{RESUME}::test_a_damaged"),
+    Fault("all checkpoints damaged", 1, "error; nothing overwritten", f"{RESUME}::test_all_damaged"),
+    Fault("hostile archives", 10, "refused", f"{CHECKPOINTS}::test_hostile"),
+    Fault("newer format", 1, "refused, naming the version", f"{CHECKPOINTS}::test_a_newer_format"),
+    Fault("two runs in one folder", 1, "the second is refused", f"{RESUME}::test_two_runs"),
+    Fault("clock set back", 1, "bit-equal", f"{RESUME}::test_a_clock"),
+    Fault("another setting or other data", 15, "refused, naming it", f"{RESUME}::test_another_run"),
+    Fault("data file changed", 1, "refused, naming it", f"{COMMAND}::test_data_that_changed"),
+    Fault("another version of JAX", 1, "said; bit-equal here", f"{RESUME}::test_another_version"),
+    Fault("another number of devices", 1, "said; bit-equal here", f"{RESUME}::test_another_number"),
+    Fault("SIGTERM", 2, "saved and left within 5 s; resumes", f"{RESUME}::test_sigterm"),
+    Fault("killed command line", 1, "same files at the end", f"{COMMAND}::test_a_killed_run"),
+    Fault("exploding learning rate", 4, "found; goes back if asked", f"{RESTORING}::test_going_back"),
+    Fault("rows that are not finite", 1, "found, the rows named", f"{RESTORING}::test_rows"),
+    Fault("float16 overflow", 3, "found; none with a dynamic scale", f"{RESTORING}::test_float16"),
+)
+
+
+def main() -> None:
+    """Print the findings as JSON; exit with 1 if a test fails or is not there."""
+    files = sorted({fault.test.split("::")[0] for fault in FAULTS})
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-v", "--no-header", *files]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    passed = re.findall(r"^(\S+) PASSED", done.stdout, re.MULTILINE)
+    missing = [fault.test for fault in FAULTS if not any(name.startswith(fault.test) for name in passed)]
+    if done.returncode or missing:
+        sys.exit(f"{done.stdout[-3000:]}\nwithout a test that passed: {missing}")
+    print(json.dumps({"passed": len(passed), "faults": [fault._asdict() for fault in FAULTS]}))
+
+
+if __name__ == "__main__":
+    main()
