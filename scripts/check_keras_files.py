@@ -77,11 +77,13 @@ _ABOUT = """\
 
 Written by `python scripts/check_keras_files.py --page docs/keras-files-architectures.md`; do not edit.
 
-{count} random architectures: Keras {version} compiles each, trains it for two epochs and saves it. jaxgd reads
-the file: are the predictions equal? Both go on for two epochs: are predictions and every column of the history
-equal? jaxgd writes the file back and Keras opens that, warnings being failures: are the predictions equal, and
-the weights after two further epochs in Keras? All in float64; differences are relative to the largest number of
-each array. It took {minutes:.0f} minutes. {failed} of them failed (farther apart than {tolerance:g}): {failures}.
+{count} random architectures. Keras {version} compiles each, trains it for two epochs and saves it. jaxgd
+reads the file: are the predictions equal? Both go on for two epochs: are predictions and every column of
+the history equal? jaxgd writes the file back and Keras opens that, warnings being failures: are the
+predictions equal, and the weights after two further epochs in Keras? All in float64; differences are
+relative to the largest number of each array.
+
+It took {minutes:.0f} minutes. {failed} of them failed (farther apart than {tolerance:g}): {failures}.
 
 | compared | largest difference |
 |---|---|

@@ -69,7 +69,8 @@ def graph(
         tuple(map(Input, inputs, builder.input_shapes)),
         tuple(builder.calls),
         tuple(map(Result, names, refs)),
-        output_form=form,
+        "one" if len(inputs) == 1 else "list",
+        form,
         dtype=dtype,
         precision=precision,
     )
@@ -165,7 +166,8 @@ class _Builder:
         refs = tuple(self.ref(each, "outputs") for each in _listed(given))
         if not refs:
             raise ValueError("outputs: expected at least one, got none.")
-        return output_names(refs, self.calls, self.layers, len(self.input_shapes)), refs, "list"
+        names = output_names(refs, self.calls, self.layers, len(self.input_shapes))
+        return names, refs, "one" if len(refs) == 1 else "list"
 
 
 def output_names(

@@ -38,7 +38,7 @@ class Graph(Model):
     results: tuple[Result, ...]
     """The outputs."""
     input_form: str = "list"
-    """ "one", "list" or "dict": what Keras takes inputs in; here every form will do."""
+    """ "one", "list" or "dict": what Keras takes inputs in; here every form of several will do."""
     output_form: str = "list"
     """ "one", "list" or "dict": what `apply` gives outputs in."""
     dtype: str = "float32"
@@ -122,10 +122,10 @@ class Graph(Model):
     def like_outputs(self, y: Sequence[Any]) -> Any:
         if self.output_form == "dict":
             return dict(zip(self.output_names, y, strict=True))
-        return list(y) if len(y) > 1 else y[0]
+        return y[0] if self.output_form == "one" else list(y)
 
     def checked_inputs(self, x: Any) -> list[Array]:
-        """The inputs in the compute dtype. Raises ValueError for a shape that is not [batch, *the input's]."""
+        """The inputs in the compute dtype. Raises ValueError for a shape other than [batch, *the input's]."""
         arrays = [jnp.asarray(each) for each in self.inputs_of(x)]
         for (name, shape), array in zip(self.inputs, arrays, strict=True):
             if array.ndim == 0 or array.shape[1:] != shape:
@@ -163,7 +163,7 @@ class Graph(Model):
     def steps(
         self, *, training: bool, key: Any, row_mask: Array | None = None
     ) -> Iterator[tuple[int, str, Layer, Context]]:
-        """Each call in Keras's order: the number of its value, its layer's name, the layer, what it is told."""
+        """Each call in Keras's order: number of its value, name of its layer, the layer, what it is told."""
         names, done = self.names, [0] * len(self.layers)
         total = [sum(call.layer == index for call in self.calls) for index in range(len(self.layers))]
         for number in self.order.calls:
@@ -243,7 +243,7 @@ class Graph(Model):
         outputs: Any = [self.reference(result.ref) for result in self.results]
         if self.output_form == "dict":
             outputs = dict(zip(self.output_names, outputs, strict=True))
-        elif len(outputs) == 1:
+        elif self.output_form == "one":
             outputs = outputs[0]
         settings = "" if self.dtype == "float32" else f", dtype={self.dtype!r}"
         settings += "" if self.precision == "highest" else f", precision={self.precision!r}"

@@ -4,20 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from jaxgd.graphs import Graph
-from jaxgd.keras_files.compiling import read_loss, read_metrics, write_loss, write_metrics
+from jaxgd.keras_files.compiling import LOST, read_loss, read_metrics, write_loss, write_metrics
 from jaxgd.keras_files.errors import KerasFileError, check_number, shown
 from jaxgd.keras_files.training import KerasTraining
 from jaxgd.model_base import Model
 from jaxgd.training.per_output import per_output
-
-_LOST = {
-    "Huber": {"delta": 1.0},
-    "CosineSimilarity": {"axis": -1},
-    "SparseCategoricalCrossentropy": {"axis": -1},
-    "SparseTopKCategoricalAccuracy": {"from_sorted_ids": False},
-    "Identity": {"gain": 1.0},
-}
-"""Arguments that Keras 3 does not write, and what it takes itself when it reads the file."""
 
 
 def read_compiled(compiled: Mapping[str, Any], model: Model) -> dict[str, Any]:
@@ -151,7 +142,7 @@ def lost_arguments(config: Any) -> list[str]:
         if isinstance(value, dict):
             pending += value.values()
             name = value.get("class_name")
-            of_class = _LOST.get(name, {}) if isinstance(name, str) else {}
+            of_class = LOST.get(name, {}) if isinstance(name, str) else {}
             own = value.get("config")
             for argument, default in of_class.items():
                 if isinstance(own, dict) and argument not in own:

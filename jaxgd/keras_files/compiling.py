@@ -23,6 +23,15 @@ _NOT_OPTIONS = ("name", "dtype", "reduction")
 _ONLY = {("SparseCategoricalCrossentropy", "axis"): -1}
 """Settings that jaxgd does not have, with the one value that is read."""
 
+LOST = {
+    "Huber": {"delta": 1.0},
+    "CosineSimilarity": {"axis": -1},
+    "SparseCategoricalCrossentropy": {"axis": -1},
+    "SparseTopKCategoricalAccuracy": {"from_sorted_ids": False},
+    "Identity": {"gain": 1.0},
+}
+"""Arguments that Keras 3 does not write, and what it takes itself when it reads the file."""
+
 
 def write_loss(identifier: Any) -> Any:
     """Keras's configuration of a loss; a name that the shapes decide stays a name."""
@@ -34,8 +43,11 @@ def write_loss(identifier: Any) -> Any:
         raise KerasFileError(
             f"loss: {loss!r} is no loss of Keras and cannot be written; leave `training` out."
         )
-    config = {"name": loss.name, "reduction": loss.reduction, **_options(loss, "loss")}
-    return make_entry("keras.losses", losses.class_name(loss.name), config)
+    class_name = losses.class_name(loss.name)
+    settings = {**LOST.get(class_name, {}), **_options(loss, "loss")}
+    return make_entry(
+        "keras.losses", class_name, {"name": loss.name, "reduction": loss.reduction, **settings}
+    )
 
 
 def read_loss(value: Any, where: str) -> Any:

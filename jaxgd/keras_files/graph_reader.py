@@ -121,7 +121,7 @@ class _Reader:
             self.inputs.append(Input(tensor.layer, shape))
 
     def calls_in_order(self) -> list[tuple[str, int]]:
-        """Every call after those that it depends on. Raises for a cycle, or a reference that leads nowhere."""
+        """Every call after those that it depends on. Raises for a cycle, or a tensor that is not there."""
         waiting: dict[tuple[str, int], set[tuple[str, int]]] = {}
         followers: dict[tuple[str, int], list[tuple[str, int]]] = {}
         for name, nodes in self.nodes.items():
@@ -226,4 +226,4 @@ def _listed(value: Any, where: str) -> tuple[Any, str]:
         return [inbound.read_tensor(entries, where)], "one"
     if not entries:
         raise KerasFileError(f"{where}: expected at least one.")
-    return [inbound.read_tensor(each, where) for each in entries], "list"
+    return [inbound.read_tensor(each, where) for each in entries], "list" if len(entries) > 1 else "one"

@@ -64,7 +64,11 @@ class OutputMetric:
 
 @dataclass(frozen=True)
 class LossColumn:
-    """The history's column of one output's loss, without its weight: the mean over rows."""
+    """The history's column of one output's loss, without its weight: the mean over rows.
+
+    Keras: equal where it runs eagerly. Its compiled steps do not know how many rows a batch has if the last
+    one is short, and weigh that batch as much as the others; the total is the mean over rows there too.
+    """
 
     output: int
     loss: losses.Loss
@@ -160,7 +164,7 @@ def columns(
 
 
 def metric_columns(plain: Sequence[Any], weighted: Sequence[Any]) -> dict[str, Any]:
-    """{column of the history: metric}; a repeated name gets a number, that of a weighted metric "weighted_"."""
+    """{column of the history: metric}; a repeated name gets a number, a weighted one first "weighted_"."""
     found: dict[str, Any] = {}
     for metric in plain:
         found[_free(_column(metric), found)] = metric

@@ -58,7 +58,8 @@ def test_a_shared_layer_gets_the_gradients_of_all_its_uses():
     params = model.init(0)
     grads = jax.grad(lambda p: model.apply(p, [jnp.array([[2.0]]), jnp.array([[5.0]])]).sum())(params)
     assert list(params) == ["w"]
-    assert grads["w"]["kernel"].tolist() == [[7.0]] and grads["w"]["bias"].tolist() == [2.0]
+    assert grads["w"]["kernel"].tolist() == [[7.0]]
+    assert grads["w"]["bias"].tolist() == [2.0]
 
 
 def test_a_nested_models_parameters_are_its_own():
@@ -75,13 +76,17 @@ def test_a_description_prints_as_the_code_that_makes_it():
     model = two_towers()
     names = {**vars(layers), "graph": graph, "sequential": jaxgd.sequential}
     again = eval(repr(model), names)
-    assert again == model and hash(again) == hash(model)
+    assert again == model
+    assert hash(again) == hash(model)
 
 
 def test_the_summary_says_where_inputs_come_from():
     text = two_towers().summary()
-    assert "Connected to" in text and "code; code_right" in text and "inner/a, inner/b, code" in text
-    assert "(None, 3), (None, 2)" in text and "Total params: 79" in text
+    assert "Connected to" in text
+    assert "code; code_right" in text
+    assert "inner/a, inner/b, code" in text
+    assert "(None, 3), (None, 2)" in text
+    assert "Total params: 79" in text
 
 
 def test_inputs_may_be_a_list_or_a_dict_and_outputs_have_the_form_of_the_description(rng):
@@ -89,7 +94,8 @@ def test_inputs_may_be_a_list_or_a_dict_and_outputs_have_the_form_of_the_descrip
     model = two_towers()
     params = model.init(0)
     by_name, listed = model.apply(params, x), model.apply(params, [x["left"], x["right"]])
-    assert isinstance(by_name, list) and all(map(np.array_equal, by_name, listed))
+    assert isinstance(by_name, list)
+    assert all(map(np.array_equal, by_name, listed))
     named = graph({"x": 2}, {"d": (layers.dense(1), "x")}, {"out": "d"})
     assert list(named.apply(named.init(0), jnp.ones((1, 2)))) == ["out"]
 
@@ -211,7 +217,8 @@ def test_adapt_reaches_into_models(rng):
 def test_a_divergence_names_the_layer(rng):
     x, y = rows(rng)
     result = jaxgd.fit(two_towers(), x, y, loss=LOSS, optimizer=jaxgd.optimizers.sgd(1e9), epochs=3)
-    assert result.divergence is not None and result.divergence.layer in (*two_towers().names, "loss")
+    assert result.divergence is not None
+    assert result.divergence.layer in (*two_towers().names, "loss")
 
 
 WRONG_GRAPHS = {
