@@ -11,6 +11,7 @@ from jaxgd.keras_files.objects import make_entry
 from jaxgd.keras_files.optimizer_cells import KERAS_2, KERAS_2_LEGACY, KERAS_3
 
 _POLICIES = ("Policy", "PolicyV1", "DTypePolicy")
+_MODULES = tuple(f"{package}.engine.functional" for package in ("keras", "keras.src", "tf_keras.src"))
 _MODELS = ("Sequential", "Functional", "Model")
 _ONLY_IN_2 = ("jit_compile", "is_legacy_optimizer")
 _SLOPE = {"LeakyReLU": "alpha"}
@@ -26,7 +27,10 @@ def translated_model(entry: dict[str, Any]) -> dict[str, Any]:
     layers = [_translated_layer(each) for each in check_list(config.get("layers"), "layers")]
     if entry.get("class_name") == "Sequential":
         layers = _with_input(layers)
-    return {**entry, "class_name": _model_class(entry), "config": {**config, "layers": layers}}
+    model = {**entry, "class_name": _model_class(entry), "config": {**config, "layers": layers}}
+    if entry.get("module") in _MODULES:
+        model["module"] = "keras.src.models.functional"
+    return model
 
 
 def _model_class(entry: dict[str, Any]) -> Any:

@@ -14,7 +14,7 @@ FILES = Path(__file__).parent / "files"
 EXPECTED = np.load(FILES / "tf_keras_expected.npz")
 ROWS, STEPS, FURTHER = 16, 3, 20
 LEAVES = ("mean", "variance", "count", "kernel", "bias", "gamma", "beta", "moving_mean", "moving_variance")
-NAMES = sorted({name.split("/")[0] for name in EXPECTED.files} - {"legacy_rmsprop", "nadam"})
+NAMES = sorted({name.split("/")[0] for name in EXPECTED.files} - {"legacy_rmsprop", "nadam", "graph"})
 
 
 def _data():
@@ -90,6 +90,28 @@ def test_an_optimizer_that_cannot_go_on_is_refused(name, message):
     with pytest.raises(KerasFileError, match=message):
         load(path)
     assert load(path, training=False)[2] is None
+
+
+@pytest.mark.parametrize("ending", ["keras", "h5"])
+def test_a_functional_model_goes_on_too(ending):
+    """Two inputs, a shared layer, a nested model, merges."""
+    model, params, training = load(FILES / f"tf_keras_graph.{ending}")
+    x, y = _data()
+    pair = [x, x[::-1]]
+    assert _far(jaxgd.predict(model, params, pair), EXPECTED["graph/predictions"], 1.0) <= 1e-6
+    result = jaxgd.fit(
+        model,
+        pair,
+        y,
+        loss=training.loss,
+        optimizer=training.optimizer,
+        state=training.state(params, model.key(0)),
+        epochs=FURTHER,
+        batch_size=ROWS,
+        shuffle=False,
+    )
+    found = jaxgd.predict(model, result.params, pair)
+    assert _far(found, EXPECTED["graph/after"], np.abs(EXPECTED["graph/after"]).max()) <= 1e-5
 
 
 def test_what_was_read_can_be_written(tmp_path):

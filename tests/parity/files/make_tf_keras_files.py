@@ -62,9 +62,24 @@ def make_model(optimizer):
     return model
 
 
-def train(model, steps):
+def make_graph():
+    """A compiled model with two inputs, a shared layer, a nested model and merges."""
+    tf_keras.backend.clear_session()
+    tf_keras.utils.set_random_seed(0)
+    inputs = [layers.Input((3,), name=name) for name in ("left", "right")]
+    shared = layers.Dense(4, activation="tanh", name="shared")
+    stack = [layers.Input((8,)), layers.Dense(5, activation="tanh"), layers.BatchNormalization(), layers.Dense(4)]
+    codes = [shared(each) for each in inputs]
+    inner = tf_keras.Sequential(stack, name="inner")(layers.Concatenate()(codes))
+    model = tf_keras.Model(inputs, layers.Dense(2, name="out")(layers.Add()([inner, codes[0]])))
+    model.compile(optimizers.Adam(0.01), losses.MeanSquaredError(), metrics=["mae"])
+    return model
+
+
+def train(model, steps, several=False):
     """Full-batch steps in the order of the rows."""
     x, y = make_data()
+    x = [x, x[::-1]] if several else x
     model.fit(x, y, batch_size=ROWS, epochs=steps, shuffle=False, verbose=0)
 
 
@@ -83,6 +98,13 @@ def main():
         train(model, FURTHER)
         for index, weight in enumerate(model.get_weights()):
             expected[f"{name}/weights/{index}"] = weight
+    model = make_graph()
+    train(model, STEPS, several=True)
+    model.save(HERE / "tf_keras_graph.h5")
+    model.save(HERE / "tf_keras_graph.keras")
+    expected["graph/predictions"] = model.predict([x, x[::-1]], verbose=0)
+    train(model, FURTHER, several=True)
+    expected["graph/after"] = model.predict([x, x[::-1]], verbose=0)
     np.savez_compressed(HERE / "tf_keras_expected.npz", **expected)
 
 
