@@ -36,7 +36,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("checks", nargs="*", choices=[[], *CHECKS], help="none: all")
     names = parser.parse_args().checks or list(CHECKS)
-    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     failed = []
     for name in names:
         print(f"{name}: {CHECKS[name].command}", flush=True)
@@ -44,6 +43,7 @@ def main() -> None:
         if found is None:
             failed.append(name)
             continue
+        results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
         results[name] = found
         RESULTS.write_text(json.dumps(results, indent=1) + "\n")
         PAGE.write_text(page(results))

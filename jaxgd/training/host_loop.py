@@ -81,32 +81,40 @@ class HostLoop:
         self, epochs: int, initial_epoch: int, train: TrainState, progress: ProgressFn | None
     ) -> FitResult:
         """Run the epochs from `initial_epoch` up to `epochs`, or what is left of them after a checkpoint."""
-        self.initial_epoch, self.epochs = initial_epoch, epochs
+        self.epochs, self.initial_epoch = epochs, initial_epoch
         state = self._start(train, initial_epoch)
-        position = Position(state, History(), Anchor.at(state) if self.max_halvings else None)
-        first_step = int(train.step)
+        anchor = Anchor.at(state) if self.max_halvings else None
         with nullcontext() if self.saver is None else self.saver.open():
-            if self.saver is not None:
-                position = self.saver.load(position, self.columns) or position
-                self.saver.check_epochs(position, epochs)
+            position = self._resumed(Position(state, History(), anchor))
             program = self._compile(position.state)
-            seconds = {
-                "data": time.perf_counter() - self.started - program.seconds,
-                "compile": program.seconds,
-            }
-            pace = self._pace(first_step, position, progress)
-            outlook = Outlook(program, pace)
-            with leaving_on_sigterm(self.saver is not None) as leaving:
-                while not outlook.ended and self._unfinished(position.state):
-                    position = self._advance(outlook, position)
-                    report = pace.report(position.state, position.history)
-                    goes_on = progress is None or outlook.ended or progress(report) is not False
-                    outlook.interrupted = outlook.interrupted or bool(leaving) or not goes_on
-                    if self.saver is not None and not outlook.ended:
-                        self.saver.save_if_due(position)
-                if self.saver is not None:
-                    self.saver.save(position)
-        return self._result(position, outlook, {**seconds, "run": pace.elapsed()})
+            data = time.perf_counter() - self.started - program.seconds
+            outlook = Outlook(program, self._pace(int(train.step), position, progress))
+            position = self._to_the_end(outlook, position, progress)
+        seconds = {"data": data, "compile": program.seconds, "run": outlook.pace.elapsed()}
+        return self._result(position, outlook, seconds)
+
+    def _resumed(self, start: Position) -> Position:
+        """Where the run was saved, or its start."""
+        if self.saver is None:
+            return start
+        position = self.saver.load(start, self.columns) or start
+        self.saver.check_epochs(position, self.epochs)
+        return position
+
+    def _to_the_end(self, outlook: Outlook, position: Position, progress: ProgressFn | None) -> Position:
+        """Chunk by chunk until the run ends; saved now and then, and at the end."""
+        with leaving_on_sigterm(self.saver is not None) as leaving:
+            while not outlook.ended and self._unfinished(position.state):
+                position = self._advance(outlook, position)
+                report = outlook.pace.report(position.state, position.history)
+                if outlook.divergence is None and progress is not None:
+                    outlook.interrupted = progress(report) is False
+                outlook.interrupted = outlook.interrupted or bool(leaving)
+                if self.saver is not None and not outlook.ended:
+                    self.saver.save_if_due(position)
+            if self.saver is not None:
+                self.saver.save(position)
+        return position
 
     def _advance(self, outlook: Outlook, position: Position) -> Position:
         """One chunk further, as far as it is finite; or back to an earlier epoch."""
