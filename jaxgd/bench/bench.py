@@ -17,7 +17,7 @@ from jaxgd.bench.measuring import Effort, measure
 from jaxgd.bench.programs import PROGRAMS, REFERENCE, Program
 
 QUICK = Effort(rounds=5, seconds=0.1, timeout=90.0, full=False)
-FULL = Effort(rounds=15, seconds=0.5, timeout=300.0, full=True)
+FULL = Effort(rounds=11, seconds=0.4, timeout=300.0, full=True)
 _QUICK_WORKLOADS = ("seed", "tabular", "wide-256", "sweep", workloads.COLD)
 _COLD_ROUNDS = {False: 2, True: 5}
 

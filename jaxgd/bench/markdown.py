@@ -11,8 +11,8 @@ Written by `{command}`; every number on this page comes from that one call.
 Each peer is a process that stays alive. All of a workload's peers start from the same weights and take the
 same rows in the same order, in rounds that interleave: one measurement of each, then again. The clock stops
 when the results are there. Building and compiling come before the first round and have a column of their own.
-After its last step each peer's loss is held against the same run in float64; a row further away than the
-tolerance is void.
+After its last step each peer's loss is held against the same run in float64: "loss apart" is the difference
+as a share of the loss before the first step, and a row further apart than the workload's tolerance is void.
 
 Times are microseconds a step, the lower the better. The ratio is that of a peer's time to the time of the row
 marked * in the same round: above 1 the peer is slower. Brackets hold the middle half of the rounds. Keras's
@@ -69,7 +69,10 @@ def _workload(name: str, facts: Mapping[str, Any]) -> str:
         if name == "cold"
         else ("peer", "us a step", "least", "ratio", "first call, s", "of the machine's rate", "loss apart")
     )
-    parts = [f"## {name}", f"{facts['title'][0].upper()}{facts['title'][1:]}.", _table(head, rows)]
+    title = f"{facts['title'][0].upper()}{facts['title'][1:]}."
+    if "tolerance" in facts:
+        title += f" Losses may be {facts['tolerance']:g} apart."
+    parts = [f"## {name}", title, _table(head, rows)]
     if facts.get("reference"):
         parts.append(_reference(facts))
     return "\n\n".join(parts)

@@ -14,7 +14,7 @@ from jaxgd.bench.workloads import Workload, make_case, write_case
 
 _PAUSE = 0.02
 """Seconds between two measurements, in which thread pools that still spin go to sleep."""
-_TRIALS = 2
+_TRIALS = 5
 """How often the number of units is corrected; another number may have to be compiled."""
 _MAX_ORDERS = 64
 """Epochs that have an order of their own; later epochs begin again with the first."""
@@ -46,7 +46,7 @@ class Entrant:
     """What else each round told."""
     expected: float | None = None
     difference: float | None = None
-    """Of the losses from the expected one, relative, the largest."""
+    """The largest of the losses from the expected one, as a share of the loss before the first step."""
     order: str = ""
     failure: str = ""
 
@@ -97,7 +97,7 @@ def _prepare(entrant: Entrant, workload: Workload, path: Path, effort: Effort) -
         entrant.first = answer["first"]
         for _ in range(_TRIALS):
             wanted = _units(entrant.units, answer["seconds"], workload, effort)
-            if wanted <= entrant.units:
+            if wanted < 1.3 * entrant.units:
                 return
             entrant.units = wanted
             answer = entrant.ask(effort.timeout, do="warm", peer=entrant.peer, units=wanted)
@@ -134,12 +134,12 @@ def check_losses(workload: Workload, entrants: Sequence[Entrant], case: Any) -> 
         for entrant in sorted(entrants, key=lambda each: each.units):
             if entrant.losses and entrant.order == order and not entrant.failure:
                 epochs = workload.epochs if workload.is_sweep else entrant.units
-                _check_loss(workload, entrant, reference.loss(epochs))
+                _check_loss(workload, entrant, reference.loss(epochs), reference.first_loss)
 
 
-def _check_loss(workload: Workload, entrant: Entrant, expected: float) -> None:
+def _check_loss(workload: Workload, entrant: Entrant, expected: float, first: float) -> None:
     entrant.expected = expected
-    entrant.difference = max(abs(loss - expected) for loss in entrant.losses) / abs(expected)
+    entrant.difference = max(abs(loss - expected) for loss in entrant.losses) / first
     if not entrant.difference <= workload.tolerance:
         apart = f"{entrant.difference:.1e} from the reference, more than {workload.tolerance:.0e}"
         entrant.failure = f"void: its loss ends {apart}"

@@ -27,7 +27,7 @@ class Program(NamedTuple):
     slow: tuple[str, ...] = ()
     """Peers that compile for long: only the full bench waits for them."""
     whole: tuple[str, ...] = ()
-    """Peers that can only run all of a workload."""
+    """Peers that run all of a workload in every round: jaxgd, and whoever cannot run less."""
 
 
 PROGRAMS = (
@@ -40,7 +40,7 @@ PROGRAMS = (
             "jaxgd.sweep": _SWEEP,
             "jaxgd.fit, one by one": _SWEEP,
         },
-        whole=("jaxgd.sweep",),
+        whole=("jaxgd.fit", "jaxgd.train", "jaxgd.sweep"),
     ),
     Program(
         "jax",

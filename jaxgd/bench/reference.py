@@ -22,6 +22,7 @@ class Reference:
         self.losses: dict[int, float] = {}
         self.epoch = 0
         self.descent = _Descent.of(case)
+        self.first_loss = loss_of(case, self.descent.weights)
 
     def loss(self, epochs: int) -> float:
         """After so many epochs; to be asked for in rising order, or again for one that was asked for."""

@@ -125,12 +125,15 @@ def test_a_row_whose_loss_does_not_agree_is_void(tabular):
     other = entrant("other", [1.0], [right, right * 1.05], units=1)
     first_order = entrant("first order", [1.0], [fixed], units=2, order="the first epoch's for all")
     wrong_order = entrant("wrong order", [1.0], [fixed], units=2)
+    tabular_faster = SimpleNamespace(**{**vars(tabular), "learning_rate": 1.05e-3})
+    faster = entrant("rate 5% off", [1.0], [Reference(tabular_faster, False).loss(1)], units=1)
     infinite = entrant("infinite", [1.0], [float("nan")], units=1)
-    entrants = [same, other, first_order, wrong_order, infinite]
+    entrants = [same, other, first_order, wrong_order, faster, infinite]
     check_losses(workload, entrants, tabular)
     assert [each.peer for each in entrants if each.failure.startswith("void")] == [
         "other",
         "wrong order",
+        "rate 5% off",
         "infinite",
     ]
 
