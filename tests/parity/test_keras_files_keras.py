@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 import pytest
-from optimizer_round_trips import KERAS_OPTIMIZERS, ROWS, keras_model, make_data, train
+from keras_twins import precision
+from optimizer_round_trips import KERAS_OPTIMIZERS, ROWS, keras_model, make_data, round_trip, train
 
 import jaxgd
 from jaxgd import activations, initializers, layers, losses, optimizers
@@ -315,7 +316,12 @@ def test_classes_of_the_user_are_refused(tmp_path):
     model.save(tmp_path / "k.keras")
     with pytest.raises(KerasFileError, match="not one of Keras's own"):
         load(tmp_path / "k.keras")
-    functional = keras.Model(inputs := keras.Input((3,)), keras.layers.Dense(2)(inputs))
-    functional.save(tmp_path / "f.keras")
-    with pytest.raises(KerasFileError, match="only Sequential models"):
-        load(tmp_path / "f.keras")
+
+
+@pytest.mark.parametrize("name", ["adam", "several"])
+def test_training_goes_on_in_the_other_and_back(tmp_path, name):
+    """In float64: jaxgd, then Keras, then jaxgd again, beside jaxgd's uninterrupted run."""
+    with precision("float64"):
+        found = round_trip(name, tmp_path)
+    assert found.through == 0.0
+    assert max(found) <= 1e-12
