@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from jaxgd.cli.sweep_job import Job
     from jaxgd.sweeps import SweepTable
 
-_SETTINGS = set(Settings().to_dict())
+_SETTINGS = set(Settings().to_dict()) - {"on_divergence", "max_halvings"}
 _HOW = ("lanes", "memory_budget", "plan")
 _WITH_RESUME = {"resume", *_HOW, "explain_plan", "quiet", "color", "as_json"}
 

@@ -58,9 +58,13 @@ class Work:
         return self.engines.get(self.family, self.plan.form, self.plan.width)
 
     def take(self, count: int, fold: Fold | None, alone: bool, lanes: int) -> list[int]:
-        """Up to `count` waiting numbers of one fold, and no more than leave a fair share to other lanes."""
+        """Up to `count` waiting numbers of one fold.
+
+        Where free slots cost nothing, no more than leave a fair share to other lanes.
+        """
         queue = self.alone if alone else self.waiting
-        count = min(count, -(-len(queue) // lanes))
+        if alone or self.plan.form != "vmap":
+            count = min(count, -(-len(queue) // lanes))
         trials = self.family.trials
         if fold is None and queue:
             fold = trials[queue[0]].fold

@@ -1,6 +1,6 @@
-"""Sweeps measured: the planner against every manual choice, the sweep workload against its peers, and scaling.
+"""Sweeps measured: the planner against manual choices, the sweep workload against its peers, and scaling.
 
-    python scripts/bench/sweep_plans.py plans       12 shapes; each plan in a process of its own, compiling too
+    python scripts/bench/sweep_plans.py plans       12 shapes; each plan in a process of its own
     python scripts/bench/sweep_plans.py workload    256 runs of 64-32-10 against fit and scikit-learn
     python scripts/bench/sweep_plans.py scaling     1 to 1,000 members, with the fitted exponent
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import jaxgd
+from jaxgd.reports.sweep import sweep_png
 from jaxgd.sweeps import Halving, Member, Range, linear_range, log_range, random_search
 from jaxgd.sweeps.axes import changed_model, changed_optimizer
 from jaxgd.sweeps.folds import fold_rows
@@ -263,3 +264,18 @@ def test_padded_widths_hold_all():
 
 def test_bytes_are_readable():
     assert [readable(each) for each in (5, 2048, 3 * 2**20, 2**40)] == ["5 B", "2 KiB", "3 MiB", "1024 GiB"]
+
+
+@pytest.mark.parametrize("axes", [{}, {"a": [1, 100]}, {"a": ["x", "y"]}, {"a": [1, 2], "b": ["x", "y"]}])
+def test_every_number_of_axes_has_a_picture(axes):
+    members = [member(place, 1.0 + place, settings) for place, settings in enumerate(product(axes))]
+    assert sweep_png(table(*members, axes=tuple(axes)), "a $title").startswith(b"\x89PNG")
+
+
+def test_parallel_lines_and_what_diverged_have_a_picture():
+    axes = {"a": [0.1, 0.001, 10.0], "b": ["x", "y"], "c": [True, False]}
+    members = [member(place, 1.0 + place, each) for place, each in enumerate(product(axes))]
+    members[0] = member(0, math.nan, members[0].settings, status="diverged")
+    assert sweep_png(table(*members, axes=tuple(axes)), "title").startswith(b"\x89PNG")
+    nothing = [member(0, math.nan, {"a": 1}, status="diverged")]
+    assert sweep_png(table(*nothing, axes=("a",)), "title").startswith(b"\x89PNG")
