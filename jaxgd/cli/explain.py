@@ -110,13 +110,14 @@ def _check(source: str | None, data: str | None, out: str | None, options: dict[
 def _explain(output: "Output", subject: "Subject") -> dict[str, Any]:
     from jaxgd.explain import compare, take_steps
     from jaxgd.explain.part import choose_part
+    from jaxgd.explain.subject import optimizer_text
     from jaxgd.explain.tables import sheets, shown
     from jaxgd.runs.writing import finite
 
     (step,) = take_steps(subject)
     part = choose_part(subject, step)
     comparisons = compare(subject)
-    output.line(f"{subject.title}; {subject.optimizer!r}")
+    output.line(f"{subject.title}; {optimizer_text(subject.optimizer)}")
     for note in part.notes:
         output.line(note)
     output.line()

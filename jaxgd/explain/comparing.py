@@ -31,11 +31,15 @@ class Comparison(NamedTuple):
     """float64[n]: (L(w + h) - L(w - h)) / 2h."""
     at_kink: np.ndarray
     """bool[n]: the slopes left and right of w are not the same: the loss has a kink there."""
+    dtype: Any
+    """In which the layers compute."""
 
     @property
     def ulp(self) -> float:
-        """The spacing of the gradient's numbers at its largest magnitude."""
-        return float(np.spacing(np.abs(self.by_hand).max() or np.finfo(self.by_hand.dtype).tiny))
+        """The spacing of the computation's numbers at the gradient's largest magnitude."""
+        kind = jnp.finfo(self.dtype)
+        largest = max(float(np.abs(self.by_hand).max()), float(kind.tiny))
+        return float(kind.eps) * 2.0 ** np.floor(np.log2(largest))
 
     @property
     def ulps_of_autodiff(self) -> float:
@@ -76,7 +80,9 @@ def compare(subject: Subject, step: int = 0) -> list[Comparison]:
     _, automatic = _named(autodiff)
     places = [_probed(leaf) for leaf in leaves]
     probes = _probe(subject, moving, fixed, key, leaves, places)
-    return [Comparison(*parts) for parts in zip(names, leaves, automatic, places, *probes, strict=True)]
+    dtype = subject.model.policy.compute
+    parts = zip(names, leaves, automatic, places, *probes, strict=True)
+    return [Comparison(*each, dtype) for each in parts]
 
 
 def differences_dtype(subject: Subject) -> str:

@@ -12,7 +12,7 @@ from jaxgd.explain.numbers import encoded, kept_steps, stacked, step_arrays
 from jaxgd.explain.part import Part, choose_part
 from jaxgd.explain.paths import own_name, rivals, run_rivals
 from jaxgd.explain.running import StepTaken, open_steps
-from jaxgd.explain.subject import Subject
+from jaxgd.explain.subject import Subject, optimizer_text
 from jaxgd.explain.surface import Plane, planes
 from jaxgd.layers import Dense
 from jaxgd.reports.shell import document
@@ -47,7 +47,7 @@ def explain_page(subject: Subject, steps: int = 40, weights: Sequence[str] = ())
         "steps": numbers,
         "arrays": _arrays(subject, part, opened),
         "own": own,
-        "optimizers": {name: repr(each) for name, each in rivals(subject.optimizer).items()},
+        "optimizers": {name: optimizer_text(each) for name, each in rivals(subject.optimizer).items()},
         "losses": {name: encoded(run.losses, "float64") for name, run in runs.items()},
         "planes": [_plane(plane) for plane in planes(subject, runs, weights)],
     }
@@ -75,7 +75,7 @@ def _facts(subject: Subject, part: Part, first: StepTaken) -> dict[str, Any]:
         "notes": list(part.notes),
         "loss": repr(subject.loss),
         "loss_rule": _loss_rule(subject, first),
-        "optimizer": repr(subject.optimizer),
+        "optimizer": optimizer_text(subject.optimizer),
         "rule": subject.optimizer.rule.class_name,
         "learning_rate": _learning_rate(subject),
         "rows": len(subject.batch["x"]),
@@ -118,21 +118,23 @@ def _layer(subject: Subject, part: Part, place: int, first: StepTaken) -> dict[s
 
 
 def _loss_rule(subject: Subject, first: StepTaken) -> dict[str, Any]:
-    """Where backpropagation starts: (a - y) * factor, wherever that is what the loss's derivative is."""
-    start = next(
-        each for each in reversed(first.trace.layers) if each.delta is not None or each.upstream is not None
+    """Where backpropagation starts: numerator * (a - y) / count, if that is the loss's derivative."""
+    gap = np.asarray(first.trace.y_pred, np.float64).reshape(subject.wanted.shape) - subject.wanted
+    slopes = _first_slopes(first).reshape(gap.shape)
+    largest = np.abs(slopes).max()
+    for numerator, count in ((2, gap.size), (1, gap.size), (1, len(gap))):
+        rule = numerator * gap / count
+        if largest > 0 and np.allclose(slopes, rule, rtol=1e-4, atol=1e-7 * largest):
+            return {"numerator": numerator, "count": count}
+    return {"numerator": None, "count": len(gap)}
+
+
+def _first_slopes(first: StepTaken) -> np.ndarray:
+    """dL/da of the output, or dL/dz where the loss goes straight to the logits."""
+    last = next(
+        each for each in reversed(first.trace.layers) if each.upstream is not None or each.delta is not None
     )
-    from_logits = start.upstream is None
-    slopes = np.asarray(start.delta if from_logits else first.trace.layers[-1].upstream, np.float64)
-    gap = np.asarray(first.trace.y_pred, np.float64).reshape(len(slopes), -1) - subject.wanted
-    rows = slopes.reshape(gap.shape)
-    for factor in (2 / gap.size, 1 / gap.size, 1 / len(gap)):
-        if np.abs(rows).max() > 0 and np.allclose(
-            rows, gap * factor, rtol=1e-4, atol=1e-7 * np.abs(rows).max()
-        ):
-            count = gap.size if factor != 1 / len(gap) else len(gap)
-            return {"from_logits": from_logits, "numerator": round(factor * count), "count": count}
-    return {"from_logits": from_logits, "numerator": None, "count": len(gap)}
+    return np.asarray(last.delta if last.upstream is None else last.upstream, np.float64)
 
 
 def _arrays(subject: Subject, part: Part, opened: list[StepTaken]) -> dict[str, Any]:

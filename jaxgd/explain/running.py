@@ -17,7 +17,7 @@ from jaxgd.optimizers import Optimizer
 from jaxgd.training import TrainState, make_step
 from jaxgd.training.preparing import new_state
 
-MAX_STEPS = 2000
+MAX_STEPS = 1000
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -63,6 +64,19 @@ class Subject:
         return np.eye(outputs)[y.reshape(len(y)).astype(int)]
 
 
+def optimizer_text(optimizer: Optimizer) -> str:
+    """An optimizer with its numbers in six digits: a file's are float32, 0.001 is 0.0010000000475 in it.
+
+    >>> optimizer_text(optimizers.adam(0.0010000000475, beta_1=0.8))
+    'Adam(learning_rate=0.001, beta_1=0.8, beta_2=0.999, epsilon=1e-07)'
+    """
+    numbers = optimizer.hyperparameters.items()
+    shown = [
+        f"{name}={value:.6g}" if isinstance(value, float) else f"{name}={value!r}" for name, value in numbers
+    ]
+    return f"{optimizer.rule.class_name}({', '.join(shown)})"
+
+
 def make_subject(
     title: str,
     model: Sequential,
@@ -97,6 +111,8 @@ def make_subject(
     data = check_rows({"x": model_input(model, x), "y": np.asarray(y)})
     if not np.isfinite(np.asarray(data["x"], np.float64)).all():
         raise ValueError("x: expected finite numbers, got NaN or infinity.")
+    if not any(jax.tree.leaves(model.trainable(params))):
+        raise ValueError("model: expected parameters that are trained, got none; there is no gradient.")
     objective = make_objective(model, loss, targets=data["y"])
     batch = {"x": data["x"], "y": check_targets(objective, data["y"])}
     names = tuple(map(str, features)) or tuple(f"x{place}" for place in range(batch["x"][0].size))

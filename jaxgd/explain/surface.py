@@ -1,6 +1,6 @@
 """The loss over a plane through the space of parameters, and where the paths lie in it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -10,7 +10,7 @@ from jax.flatten_util import ravel_pytree
 
 from jaxgd._checks import unknown_name
 from jaxgd._statistics import merge, partition
-from jaxgd._types import Array
+from jaxgd._types import Array, Params
 from jaxgd.explain.running import Run, key_at
 from jaxgd.explain.subject import Subject
 
@@ -34,34 +34,51 @@ class Plane(NamedTuple):
     """Share of the paths' spread that lies in the plane; the rest is not seen."""
 
 
+class _View(NamedTuple):
+    """Where a plane lies."""
+
+    title: str
+    axes: tuple[str, str]
+    along: np.ndarray
+    """float64[2, parameters], at right angles, of length 1."""
+    origin: np.ndarray
+    """What the start's place in the plane is called: [0, 0], or its weights."""
+
+
 def planes(subject: Subject, runs: Mapping[str, Run], weights: Sequence[str] = ()) -> list[Plane]:
     """Loss surfaces with the paths of the runs.
 
     Args:
       subject: the loss.
       runs: {optimizer: its run}, all from the same start.
-      weights: two names such as "dense/kernel[0,3]"; without them the two with the largest gradients.
+      weights: two names such as "dense/kernel[0,3]"; without them the two that the first run moved most.
 
     Returns: the plane that holds most of the paths, the one of two weights, and a random one; nothing for a
       single parameter.
     Raises:
       ValueError: a weight that is not there.
     """
-    points = {name: _points(subject, run) for name, run in runs.items()}
     names = _weight_names(subject)
     if len(names) < 2:
         return []
+    points = {name: _points(subject, run) for name, run in runs.items()}
     first = next(iter(points.values()))
-    chosen = _chosen(weights, names) if weights else _steepest(first)
+    chosen = _chosen(weights, names) if weights else _moved_most(first)
+    spread = np.concatenate([each - first[0] for each in points.values()])
+    spread = spread[np.isfinite(spread).all(axis=1)]
+    loss_at = _loss_in_plane(subject, first[0])
+    return [_plane(loss_at, points, spread, view) for view in _views(names, chosen, spread, first[0])]
+
+
+def _views(names: list[str], chosen: list[int], spread: np.ndarray, start: np.ndarray) -> list[_View]:
     labels = (names[chosen[0]], names[chosen[1]])
-    size = first.shape[1]
-    two = np.zeros((2, size))
+    two = np.zeros((2, len(start)))
     two[[0, 1], chosen] = 1.0
-    drawn = _random_directions(size)
+    main, drawn, zero = _main_directions(spread), _random_directions(len(start)), np.zeros(2)
     return [
-        _plane(subject, points, "Main directions of the paths", ("direction 1", "direction 2"), None),
-        _plane(subject, points, f"Two weights: {labels[0]} and {labels[1]}", labels, two),
-        _plane(subject, points, "Two random directions", ("random 1", "random 2"), drawn),
+        _View("Main directions of the paths", ("direction 1", "direction 2"), main, zero),
+        _View(f"Two weights: {labels[0]} and {labels[1]}", labels, two, start[chosen]),
+        _View("Two random directions", ("random 1", "random 2"), drawn, zero),
     ]
 
 
@@ -94,7 +111,7 @@ def _chosen(weights: Sequence[str], names: list[str]) -> list[int]:
     return places
 
 
-def _steepest(points: np.ndarray) -> list[int]:
+def _moved_most(points: np.ndarray) -> list[int]:
     """The two parameters that a run moved most; the first two of a run that stood still."""
     moved = np.nan_to_num(np.abs(points[-1] - points[0]))
     return [int(place) for place in np.argsort(-moved, kind="stable")[:2]]
@@ -115,29 +132,20 @@ def _main_directions(spread: np.ndarray) -> np.ndarray:
 
 
 def _plane(
-    subject: Subject,
-    points: Mapping[str, np.ndarray],
-    title: str,
-    axes: tuple[str, str],
-    directions: np.ndarray | None,
+    loss_at: Callable[..., Array], points: Mapping[str, np.ndarray], spread: np.ndarray, view: _View
 ) -> Plane:
-    start = next(iter(points.values()))[0]
-    spread = np.concatenate([each - start for each in points.values()])
-    spread = spread[np.isfinite(spread).all(axis=1)]
-    along = _main_directions(spread) if directions is None else directions
-    paths = {name: (each - start) @ along.T for name, each in points.items()}
-    inside = spread @ along.T
-    total = float((spread**2).sum())
+    start, along = next(iter(points.values()))[0], view.along
+    inside, total = spread @ along.T, float((spread**2).sum())
     centre, reach = _extent(inside)
     u, v = (np.linspace(middle - reach, middle + reach, GRID) for middle in centre)
-    offset = np.array([start @ along[0], start @ along[1]]) if axes[0][-1] == "]" else np.zeros(2)
+    grid = np.stack(np.meshgrid(u, v), axis=-1).reshape(-1, 2)
     return Plane(
-        title=title,
-        axes=axes,
-        u=u + offset[0],
-        v=v + offset[1],
-        losses=_losses(subject, start, along, u, v),
-        paths={name: each + offset for name, each in paths.items()},
+        title=view.title,
+        axes=view.axes,
+        u=u + view.origin[0],
+        v=v + view.origin[1],
+        losses=np.asarray(loss_at(along, grid), np.float64).reshape(len(v), len(u)),
+        paths={name: (each - start) @ along.T + view.origin for name, each in points.items()},
         kept=float((inside**2).sum()) / total if total else 1.0,
     )
 
@@ -149,20 +157,18 @@ def _extent(inside: np.ndarray) -> tuple[np.ndarray, float]:
     return (low + high) / 2, reach or 1.0
 
 
-def _losses(
-    subject: Subject, start: np.ndarray, along: np.ndarray, u: np.ndarray, v: np.ndarray
-) -> np.ndarray:
-    moving, fixed = partition(
-        jax.tree.map(jnp.asarray, dict(subject.params)), subject.model.trainable(subject.params)
-    )
+def _loss_in_plane(subject: Subject, start: np.ndarray) -> Callable[..., Array]:
+    """loss_at(along [2, parameters], places [n, 2]) -> [n]; one program for all planes."""
+    params: Params = jax.tree.map(jnp.asarray, dict(subject.params))
+    moving, fixed = partition(params, subject.model.trainable(params))
     flat, restore = ravel_pytree(moving)
-    base, first, second = (jnp.asarray(each, flat.dtype) for each in (start, *along))
     key: Any = key_at(subject, 0)
 
-    def loss(place: Array) -> Array:
-        params = merge(restore(base + place[0] * first + place[1] * second), fixed)
-        return subject.objective(params, subject.batch, key)[0]
+    @jax.jit
+    def losses(base: Array, along: Array, places: Array) -> Array:
+        def one(place: Array) -> Array:
+            return subject.objective(merge(restore(base + place @ along), fixed), subject.batch, key)[0]
 
-    grid = np.stack(np.meshgrid(u, v), axis=-1).reshape(-1, 2)
-    values = jax.jit(lambda grid: jax.lax.map(loss, grid))(jnp.asarray(grid, flat.dtype))
-    return np.asarray(values, np.float64).reshape(len(v), len(u))
+        return jax.lax.map(one, places)
+
+    return lambda along, places: losses(*(jnp.asarray(each, flat.dtype) for each in (start, along, places)))

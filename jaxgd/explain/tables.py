@@ -11,7 +11,7 @@ from jaxgd.explain.comparing import Comparison, differences_dtype
 from jaxgd.explain.numbers import slope
 from jaxgd.explain.part import Part
 from jaxgd.explain.running import StepTaken
-from jaxgd.explain.subject import Subject
+from jaxgd.explain.subject import Subject, optimizer_text
 from jaxgd.layers import Dense
 
 ENTRIES = 6
@@ -147,7 +147,9 @@ def _update(subject: Subject, step: StepTaken, comparisons: Sequence[Comparison]
         for place in _largest(each):
             values = (before[place], after[place] - before[place], after[place])
             rows.append((_entry(each, place), *map(shown, values)))
-    return Sheet(f"Update by {subject.optimizer!r}", ("weight", "before", "change", "after"), rows)
+    return Sheet(
+        f"Update by {optimizer_text(subject.optimizer)}", ("weight", "before", "change", "after"), rows
+    )
 
 
 def _agreement(subject: Subject, comparisons: Sequence[Comparison]) -> Sheet:

@@ -26,9 +26,9 @@ def runs(tmp_path_factory):
     sizes = rng.normal(size=120)
     rows = "".join(f"{size:.4f},{rng.normal():.4f},{EVIL if size > 0 else '&amp;'}\n" for size in sizes)
     table.write_text(f"{EVIL},b,<b>target</b>\n{rows}")
-    small = ("--epochs", "5", "--hidden", "8", "--no-report", "--quiet")
-    jaxgd("train", table, "--out", folder / "evil", *small)
-    jaxgd("train", "diabetes", "--out", folder / "<i>r", *small)
+    small = ("--hidden", "8", "--no-report", "--quiet")
+    jaxgd("train", table, "--out", folder / "evil", "--epochs", "5", *small)
+    jaxgd("train", "diabetes", "--out", folder / "<i>r", "--epochs", "3", *small)
     return folder
 
 
@@ -136,6 +136,9 @@ def test_a_comparison_reads_every_run(page, comparison):
     said = page.text(".reading")
     assert "evil " in said
     assert "<i>r " in said
+    page.press(*[Keys.ARROW_RIGHT] * 3)
+    assert page.text(".reading").startswith("Epoch 4: evil ")
+    assert "<i>r" not in page.text(".reading")
 
 
 def test_a_history_of_nan_is_read_as_such(page, runs, tmp_path):

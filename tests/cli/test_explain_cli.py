@@ -113,7 +113,7 @@ def test_a_float64_example_stays_float64():
         (["--along", "a", "--along", "b", "--out", "p.html", "--steps", "1"], "unknown weight 'a'"),
         (["--out", "page.pdf"], "expected a name that ends in .html"),
         (["--out", "no/such/page.html"], "in a folder that exists"),
-        (["--steps", "9999", "--out", "p.html"], "expected at most 2000"),
+        (["--steps", "9999", "--out", "p.html"], "expected at most 1000"),
     ],
 )
 def test_bad_input_is_one_message(files, tmp_path, monkeypatch, arguments, said):

@@ -96,6 +96,15 @@ def test_float64_is_as_near_as_differences_can_be():
             assert error <= 1e-9 * np.abs(each.by_hand).max()
 
 
+def test_an_ulp_is_one_of_the_dtype_that_layers_compute_in():
+    (bias, *_) = compare(example(rows=4, dtype="mixed_bfloat16"))
+    assert bias.by_hand.dtype == np.float32
+    assert bias.ulp == 2.0 ** (np.floor(np.log2(np.abs(bias.by_hand).max())) - 7)
+    assert bias.ulps_of_autodiff <= 4
+    exact = compare(example(rows=4))[0]
+    assert exact.ulp == np.spacing(np.abs(exact.by_hand).max())
+
+
 def test_dropout_is_probed_with_the_masks_of_the_step():
     subject = dropped()
     assert differences_dtype(subject) == "float32"
@@ -237,6 +246,12 @@ def test_parts_that_do_not_fit_are_refused(changes, said):
     given = {"params": model.init(0), "x": [[1.0]], "y": [[1.0]], **changes}
     with pytest.raises(ValueError, match=said):
         make_subject("t", model, given.pop("params"), given.pop("x"), given.pop("y"), **given)
+
+
+def test_a_model_that_is_not_trained_is_refused():
+    model = jaxgd.sequential([jaxgd.layers.dense(1, trainable=False)], 1)
+    with pytest.raises(ValueError, match="there is no gradient"):
+        make_subject("t", model, model.init(0), [[1.0]], [[1.0]])
 
 
 def test_only_a_stack_of_layers_is_explained():

@@ -16,10 +16,8 @@
     cursor.removeAttribute("hidden");
     cursor.setAttribute("x1", x);
     cursor.setAttribute("x2", x);
-    const parts = panel.curves.map((curve) => {
-      const place = nearest(curve.epochs, epoch);
-      return `${curve.label} ${written(curve.values[place])}`;
-    });
+    const there = panel.curves.filter(({ epochs }) => epoch >= epochs[0] && epoch <= epochs[epochs.length - 1]);
+    const parts = there.map(({ label, epochs, values }) => `${label} ${written(values[nearest(epochs, epoch)])}`);
     reading.textContent = `Epoch ${epoch}: ${parts.join(", ")}`;
   }
 
