@@ -1,7 +1,7 @@
 """Keras's files, read and written with json, zipfile and h5py alone, without Keras."""
 
-from jaxgd.keras_files.errors import KerasFileError
 from jaxgd.keras_files.describing import describe, facts
+from jaxgd.keras_files.errors import KerasFileError
 from jaxgd.keras_files.reader import architecture, dtype_of, load
 from jaxgd.keras_files.training import KerasTraining
 from jaxgd.keras_files.writer import save

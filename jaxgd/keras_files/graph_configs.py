@@ -16,7 +16,7 @@ def write_graph(
     write_input: Callable[[str, Shape, Any], dict[str, Any]],
 ) -> dict[str, Any]:
     """The part of the configuration that says how the layers are connected; layers stand in Keras's order."""
-    names, shapes = model.names, model.shapes
+    names, input_shapes = model.names, model.layer_input_shapes
     entries = []
     for index in model.order.layers:
         if index < 0:
@@ -24,18 +24,8 @@ def write_graph(
             entry, nodes = write_input(name, shape, model), []
         else:
             name = names[index]
-            entry = write_layer(model.layers[index], name, model.layer_input_shapes[index])
-            calls = [call for call in model.calls if call.layer == index]
-            several = model.layers[index].several_inputs
-            nodes = [
-                inbound.write_node(
-                    [_tensor(model, ref) for ref in call.inputs],
-                    [shapes[ref.value][ref.output] for ref in call.inputs],
-                    several,
-                    model.policy.compute.name,
-                )
-                for call in calls
-            ]
+            entry = write_layer(model.layers[index], name, input_shapes[index])
+            nodes = _written_calls(model, index)
         entries.append({**entry, "name": name, "inbound_nodes": nodes})
     inputs = [[each.name, 0, 0] for each in model.inputs]
     outputs = [_written_output(model, result.ref) for result in model.results]
@@ -44,6 +34,25 @@ def write_graph(
         "input_layers": _formed(inputs, model.input_form, model.input_names),
         "output_layers": _formed(outputs, model.output_form, model.output_names),
     }
+
+
+def _written_calls(model: Graph, index: int) -> list[dict[str, Any]]:
+    """The calls of a layer."""
+    layer, shapes = model.layers[index], model.shapes
+    form, names = "list" if layer.several_inputs else "one", ()
+    if isinstance(layer, Nested) and isinstance(layer.model, Graph):
+        form, names = layer.model.input_form, layer.model.input_names
+    return [
+        inbound.write_node(
+            [_tensor(model, ref) for ref in call.inputs],
+            [shapes[ref.value][ref.output] for ref in call.inputs],
+            model.policy.compute.name,
+            form,
+            names,
+        )
+        for call in model.calls
+        if call.layer == index
+    ]
 
 
 def _formed(each: list[Any], form: str, names: Sequence[str]) -> Any:

@@ -42,14 +42,15 @@ class Node(NamedTuple):
 
 
 def write_node(
-    tensors: Sequence[Tensor], shapes: Sequence[Shape], several: bool, dtype: str
+    tensors: Sequence[Tensor], shapes: Sequence[Shape], dtype: str, form: str, names: Sequence[str]
 ) -> dict[str, Any]:
     """One call as Keras 3 writes it.
 
     Args:
       tensors, shapes: what the layer took.
-      several: whether it takes a list.
       dtype: of the tensors.
+      form: "one", "list" or "dict": what the layer takes.
+      names: of a model's inputs, for a dict.
     """
     written = [
         {
@@ -58,7 +59,9 @@ def write_node(
         }
         for tensor, shape in zip(tensors, shapes, strict=True)
     ]
-    return {"args": [written] if several else written, "kwargs": {}}
+    if form == "dict":
+        return {"args": [dict(zip(names, written, strict=True))], "kwargs": {}}
+    return {"args": [written] if form == "list" else written, "kwargs": {}}
 
 
 def read_nodes(value: Any, where: str) -> list[Node]:
@@ -76,11 +79,17 @@ def _read_node(value: Any, where: str) -> Node:
     if not arguments and "inputs" in named:
         arguments = [named.pop("inputs")]
     for name in _IGNORED:
-        if not isinstance(named.pop(name, None), bool | None):
+        if not _says_nothing(named.pop(name, None)):
             raise KerasFileError(f"{where}: {name}: masks and computed modes are not supported.")
     if named or len(arguments) != 1:
         raise KerasFileError(f"{where}: expected the inputs alone, got {shown(named or arguments)}.")
     return _read_argument(arguments[0], where)
+
+
+def _says_nothing(value: Any) -> bool:
+    """Whether there is no mask for any input, or a mode that `fit` and `predict` override."""
+    each = value.values() if isinstance(value, dict) else value if isinstance(value, list) else [value]
+    return all(one is None or isinstance(one, bool) for one in each)
 
 
 def _read_argument(value: Any, where: str) -> Node:

@@ -1,11 +1,12 @@
 """Models and Keras's configurations of them: `config.json` without its part about training."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from jaxgd._types import Shape
 from jaxgd.graphs import Graph
+from jaxgd.keras_files.common_settings import MODELS, check_not_shared, common_dtype
 from jaxgd.keras_files.errors import (
     KerasFileError,
     check_flag,
@@ -28,7 +29,6 @@ from jaxgd.model_base import Model
 MAX_LAYERS = 1000
 _INPUT = "InputLayer"
 _INPUT_KEYS = ("batch_shape", "batch_input_shape", "dtype", "sparse", "ragged", "name", "optional")
-_MODELS = {"Sequential": "keras", "Functional": "keras.src.models.functional"}
 
 
 def write_model(model: Model, name: str, *, trainable: bool = True) -> dict[str, Any]:
@@ -47,7 +47,7 @@ def write_model(model: Model, name: str, *, trainable: bool = True) -> dict[str,
             **write_graph(model, write, _write_input),
         }
         return make_entry(
-            _MODELS["Functional"],
+            MODELS["Functional"],
             "Functional",
             config,
             registered_name="Functional",
@@ -91,10 +91,9 @@ def read_model(value: Mapping[str, Any], precision: str) -> Sequential | Graph:
       KerasFileError: it is not a Sequential or Functional model of layers that jaxgd has.
     """
     root = _model_entry({key: part for key, part in value.items() if key != "compile_config"}, "the model")
-    policies = {_policy(each, where) for each, where in _dtypes(root, None, "the model")}
-    if len(policies) > 1:
-        raise KerasFileError(f"the layers' dtypes differ: {', '.join(sorted(policies))}.")
-    options = {"dtype": policies.pop() if policies else "float32", "precision": precision}
+    check_not_shared(root.config)
+    dtype = common_dtype(root, _layer_entries)
+    options = {"dtype": dtype, "precision": precision}
     with failing_in("the model"):
         return _read_model(root, options, "")
 
@@ -145,7 +144,7 @@ def _read_graph(entry: Entry, options: dict[str, str], where: str) -> Graph:
 
 
 def _read_layer(entry: Entry, shape: Any, options: dict[str, str], where: str) -> Layer:
-    if entry.class_name not in _MODELS:
+    if entry.class_name not in MODELS:
         return read_layer(entry, shape, where)
     model = _read_model(entry, options, f"{where}: ")
     return Nested(
@@ -160,14 +159,14 @@ def _model_entry(value: Any, where: str) -> Entry:
     name = entry.get("class_name")
     if name == "Model":  # Keras's older word
         entry, name = {**entry, "class_name": "Functional"}, "Functional"
-    if name not in _MODELS:
+    if name not in MODELS:
         raise KerasFileError(
             f"{where} is of class {shown(name)}; only Sequential and Functional models are read. "
             "Build a Functional model of the same layers in Keras, take its weights over and save that."
         )
     if entry.get("module") in ("keras", "keras.models"):  # where both classes can be imported from
-        entry = {**entry, "module": _MODELS[name]}
-    return parse_entry(entry, _MODELS[name], where)
+        entry = {**entry, "module": MODELS[name]}
+    return parse_entry(entry, MODELS[name], where)
 
 
 def _layers(config: Mapping[str, Any], where: str) -> list[Any]:
@@ -182,8 +181,13 @@ def _layer_entries(config: Mapping[str, Any], where: str) -> list[Entry]:
 
 
 def _layer_entry(value: Any, where: str) -> Entry:
-    if isinstance(value, dict) and value.get("class_name") in (*_MODELS, "Model"):
+    if isinstance(value, dict) and value.get("class_name") in (*MODELS, "Model"):
         return _model_entry(value, where)
+    if isinstance(value, dict) and str(value.get("module")).startswith("keras.src.ops"):
+        raise KerasFileError(
+            f"{where}: {shown(value.get('class_name'))} is an operation on tensors, not a layer. Write it "
+            "with a layer in Keras (Add, Multiply, Rescaling, Activation, ...) and save again."
+        )
     return parse_entry(value, "keras.layers", where)
 
 
@@ -204,38 +208,10 @@ def _read_input(entry: Entry, where: str) -> Shape:
             raise KerasFileError(f"{where}: {flag} inputs are not supported.")
     dtype = entry.config.get("dtype")
     if isinstance(dtype, str) and not dtype.startswith(("float", "bfloat", "mixed")):
-        raise KerasFileError(
-            f"{where}: inputs of dtype {shown(dtype)} are not supported, only numbers with a fraction."
-        )
+        raise KerasFileError(f"{where}: inputs of dtype {shown(dtype)} are not supported, only floats.")
     return check_shape(
         entry.config.get("batch_shape", entry.config.get("batch_input_shape")), f"{where}: batch_shape"
     )
-
-
-def _policy(value: Any, where: str) -> str:
-    """The name of a policy of dtypes: a name, or Keras's configuration of one."""
-    if value is None or isinstance(value, str):
-        return value or "float32"
-    entry = parse_entry(check_mapping(value, f"{where}: dtype"), "keras", f"{where}: dtype")
-    if entry.class_name not in ("DTypePolicy", "FloatDTypePolicy"):
-        raise KerasFileError(f"{where}: dtype policy {shown(entry.class_name)} is not supported.")
-    return check_string(entry.config.get("name"), f"{where}: dtype")
-
-
-def _dtypes(entry: Entry, default: Any, where: str) -> Iterator[tuple[Any, str]]:
-    """The dtype policies of all layers of a model, at any depth, and where they stand."""
-    default = entry.config.get("dtype", default)
-    for each in _layer_entries(entry.config, "" if where == "the model" else f"{where}: "):
-        place = f"layer {shown(each.config.get('name'))}"
-        if each.class_name in _MODELS:
-            yield from _dtypes(each, default, place)
-        elif each.class_name != _INPUT:
-            own = each.config.get("dtype", default)
-            yield own, place
-            activation = each.config.get("activation")  # a layer too, where options were set
-            inner = activation.get("config") if isinstance(activation, dict) else None
-            if isinstance(inner, dict):
-                yield inner.get("dtype", own), place
 
 
 def _without_numbers(stack: Sequence[Layer]) -> list[Layer]:

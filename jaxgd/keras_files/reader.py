@@ -24,6 +24,7 @@ from jaxgd.keras_files.optimizer_wrappers import read_optimizer
 from jaxgd.keras_files.training import KerasTraining
 from jaxgd.keras_files.weights import check_size, param_shapes, read_params, trained, variables
 from jaxgd.model import PRECISIONS, Sequential
+from jaxgd.model_base import Model
 from jaxgd.optimizers import Optimizer
 
 MAX_BYTES = 2 * 2**30
@@ -64,9 +65,14 @@ def load(
       KerasFileError: a damaged or hostile file, or one with a part that jaxgd does not have; the message
         names it. A ValueError.
       OSError: the file cannot be opened.
+      TypeError: `model` or `training` is something else.
     Keras: `keras.models.load_model` and `Model.load_weights`, for the layers in `jaxgd.layers`, of files that
     Keras 3 or tf.keras 2 wrote. Predictions are equal to rounding; training goes on with the same state.
     """
+    if model is not None and not isinstance(model, Model):
+        raise TypeError(f"model: expected a model of jaxgd, got {model!r}.")
+    if not isinstance(training, bool | KerasTraining):
+        raise TypeError(f"training: expected True, False or a KerasTraining, got {training!r}.")
     with failing_in("the file"), open(path, "rb") as file, ExitStack() as stack:
         if os.fspath(path).endswith(".safetensors"):
             from jaxgd.keras_files import safetensors_files
@@ -77,7 +83,7 @@ def load(
             return _read_archive(file, stack, model, training, max_bytes)
         arrays = stack.enter_context(ArrayFile(file, max_bytes))
         if not legacy.is_whole_model(arrays):
-            described = _Described(_given(model), training if isinstance(training, KerasTraining) else None)
+            described = _Described(_given(model), _expected(training, arrays))
         else:
             _refuse(model, training)
             config, compiled = legacy.read_configs(arrays)
@@ -92,6 +98,15 @@ def _given(model: Sequential | Graph | None, training: bool | KerasTraining = Fa
     if isinstance(training, KerasTraining):
         raise KerasFileError("a .safetensors file holds no optimizer; leave training out.")
     return model
+
+
+def _expected(training: bool | KerasTraining, file: ArrayFile) -> KerasTraining | None:
+    """What the caller says that weights alone were trained with; the state must then be there."""
+    if not isinstance(training, KerasTraining):
+        return None
+    if not any(path.startswith(_OPTIMIZER) for path in file.shapes):
+        raise KerasFileError("the file holds no state of an optimizer; leave training out.")
+    return training
 
 
 def _refuse(model: Sequential | Graph | None, training: bool | KerasTraining) -> None:

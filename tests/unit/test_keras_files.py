@@ -319,6 +319,38 @@ def test_describe(tmp_path):
     assert "Not compiled" in describe(path)
 
 
+def test_weights_alone(tmp_path):
+    model, optimizer = _model(), optimizers.adam()
+    params, state = _trained(model, optimizer)
+    save(tmp_path / "m.weights.h5", model, params, KerasTraining("mse", optimizer, state))
+    save(tmp_path / "n.weights.h5", model, params)
+    save(tmp_path / "m.safetensors", model, params)
+    for name in ("m.weights.h5", "n.weights.h5", "m.safetensors"):
+        again, read, training = load(tmp_path / name, model=model)
+        assert again is model
+        assert _equal(read, params)
+        assert training is None
+    settings = KerasTraining("mse", "adam")
+    assert _equal(
+        load(tmp_path / "m.weights.h5", model=model, training=settings)[2].opt_state.slots, state.slots
+    )
+    with pytest.raises(KerasFileError, match="no state of an optimizer"):
+        load(tmp_path / "n.weights.h5", model=model, training=settings)
+    with pytest.raises(KerasFileError, match="holds no optimizer"):
+        load(tmp_path / "m.safetensors", model=model, training=settings)
+    for name in ("m.weights.h5", "m.safetensors"):
+        with pytest.raises(KerasFileError, match="weights alone"):
+            load(tmp_path / name)
+        with pytest.raises(KerasFileError, match="missing"):
+            load(tmp_path / name, model=jaxgd.mlp([3, 2, 2, 2]))
+    with pytest.raises(TypeError, match="model: expected a model"):
+        load(tmp_path / "m.weights.h5", model="m.keras")
+    with pytest.raises(TypeError, match="training: expected"):
+        load(tmp_path / "m.weights.h5", model=model, training="yes")
+    with pytest.raises(KerasFileError, match="no place for it"):
+        save(tmp_path / "m.safetensors", model, params, settings)
+
+
 def test_training_can_be_left_out(tmp_path):
     model = jaxgd.mlp([3, 2])
     save(tmp_path / "m.keras", model, model.init(0), KerasTraining("mse", "adam"))
