@@ -11,6 +11,7 @@ from typing import Any
 from jaxgd._types import PyTree
 from jaxgd.checkpoints.errors import CheckpointError, CheckpointVersionError, CheckpointWarning
 from jaxgd.checkpoints.file import Contents, read_checkpoint, save_checkpoint
+from jaxgd.checkpoints.first_version import MANIFEST as FIRST_MANIFEST
 
 _NAME = re.compile(r"checkpoint-([0-9]{8,})\.npz")
 
@@ -66,8 +67,14 @@ class CheckpointFolder:
         A damaged one is left where it is, and said.
 
         Raises:
-          CheckpointError: there are checkpoints, but none is whole; or `accept` refuses the newest whole one.
+          CheckpointError: there are checkpoints, but none is whole; or `accept` refuses the newest whole one;
+            or the folder is itself a checkpoint of format 1, which does not say where in a run it is.
         """
+        if (self.folder / FIRST_MANIFEST).exists():
+            raise CheckpointError(
+                f"{self.folder}: a checkpoint of format 1, which does not say where in the run it is. Read it "
+                "with load_checkpoint, give it to fit as state, and give another folder."
+            )
         damaged = []
         for number in reversed(self.numbers()):
             try:

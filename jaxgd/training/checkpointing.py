@@ -1,5 +1,6 @@
 """Checkpoints of a `fit`: when they are written, what is in them, and what may go on from them."""
 
+import os
 import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxgd._checks import check_integer, check_real
+from jaxgd._checks import check_integer, check_real, wrong
 from jaxgd._environment import environment, flags
 from jaxgd.checkpoints import (
     CheckpointError,
@@ -61,6 +62,8 @@ class Checkpoint:
             check_integer("every_steps", self.every_steps, 1)
         if not isinstance(self.folder, str | PathLike):
             raise TypeError(f"checkpoint: expected a folder, got {self.folder!r}.")
+        if not str(self.folder):
+            raise wrong("checkpoint", self.folder, "the name of a folder")
 
     @classmethod
     def of(cls, given: Any) -> "Checkpoint | None":
@@ -113,6 +116,10 @@ class Saver:
     @contextmanager
     def open(self) -> Iterator[None]:
         """Hold the folder inside the block. Raises FolderInUseError or OSError."""
+        if os.path.lexists(self.files.folder) and not self.files.folder.is_dir():
+            raise FileExistsError(
+                f"{self.files.folder}: is no folder; give another name for the checkpoints."
+            )
         self.files.folder.mkdir(parents=True, exist_ok=True)
         with locked(self.files.folder):
             self.files.tidy()

@@ -284,6 +284,7 @@ def test_an_error_of_the_callers_leaves_the_folder_free(tmp_path, whole):
     ("options", "error", "message"),
     [
         ({"folder": 3}, TypeError, "expected a folder"),
+        ({"folder": ""}, ValueError, "the name of a folder"),
         ({"every": -1.0}, ValueError, "every"),
         ({"every": "often"}, TypeError, "every"),
         ({"every_steps": 0}, ValueError, "every_steps"),
@@ -293,6 +294,15 @@ def test_an_error_of_the_callers_leaves_the_folder_free(tmp_path, whole):
 def test_settings_that_are_none(options, error, message):
     with pytest.raises(error, match=message):
         jaxgd.Checkpoint(**{"folder": "somewhere", **options})
+
+
+def test_a_file_where_a_folder_is_wanted(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    for name in ("file", "link"):
+        with pytest.raises(FileExistsError, match="is no folder"):
+            fit(tmp_path / name)
+    assert (tmp_path / "file").read_text() == "mine"
 
 
 def test_a_monitor_that_is_not_recorded(tmp_path):

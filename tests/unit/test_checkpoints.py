@@ -175,6 +175,12 @@ def test_the_previous_format_is_read_and_written_anew(tmp_path):
     np.testing.assert_array_equal(again["n"], [7])
 
 
+def test_the_previous_format_says_nothing_of_where_a_run_is(tmp_path):
+    first_version(tmp_path / "old", {"w": np.ones(1)})
+    with pytest.raises(CheckpointError, match=r"format 1.*give it to fit as state"):
+        CheckpointFolder(tmp_path / "old", keep=1).latest(lambda contents: contents)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
