@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from jaxgd.bench.cold import FIRST, SECOND, TENSORFLOW
+from jaxgd.bench.programs import SINGLE
 
 _FRAMEWORKS = (
     "Keras fit on JAX",
@@ -28,6 +29,8 @@ class Goal(NamedTuple):
     bar: float
     aim: float | None = None
     at_most: bool = False
+    fastest_of: tuple[str, ...] = ()
+    """The peers whose fastest counts, or the beginnings of their names."""
 
     def judge(self, results: Results) -> dict[str, Any]:
         """The goal as a row: value, bar, and "met", "missed" or "not measured"."""
@@ -42,7 +45,13 @@ class Goal(NamedTuple):
             "aim": self.aim,
             "value": value,
             "verdict": verdict,
+            "without": [] if value is None else self._without(results),
         }
+
+    def _without(self, results: Results) -> list[str]:
+        """Of the peers whose fastest counts, those that were not measured."""
+        peers = [peer for peer in SINGLE if peer.startswith(self.fastest_of)] if self.fastest_of else []
+        return [peer for peer in peers if _row(results, self.workload, peer) is None]
 
 
 def _row(results: Results, workload: str, peer: str) -> Mapping[str, Any] | None:
@@ -116,6 +125,7 @@ GOALS = (
         _times_slower("tabular", *_FRAMEWORKS),
         5,
         7,
+        fastest_of=_FRAMEWORKS,
     ),
     Goal(
         "tabular", "times faster than Keras fit on TensorFlow", _times_slower("tabular", "Keras fit on T"), 25
@@ -128,6 +138,7 @@ GOALS = (
             _times_slower(f"wide-{batch}", *_WIDE),
             1.0,
             1.2,
+            fastest_of=_WIDE,
         )
         for batch in (32, 256, 1024)
     ),

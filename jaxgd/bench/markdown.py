@@ -55,11 +55,16 @@ def _goals(goals: Iterable[Mapping[str, Any]]) -> str:
             goal["goal"],
             goal["bar"] + (f" (aim {goal['aim']:g})" if goal["aim"] is not None else ""),
             "-" if goal["value"] is None else f"{goal['value']:.3g}",
-            f"**{goal['verdict']}**" if goal["verdict"] == "missed" else goal["verdict"],
+            _verdict(goal),
         )
         for goal in goals
     ]
     return _table(("workload", "goal", "bar", "value", ""), rows)
+
+
+def _verdict(goal: Mapping[str, Any]) -> str:
+    shown = "**missed**" if goal["verdict"] == "missed" else goal["verdict"]
+    return shown + (f", without {', '.join(goal['without'])}" if goal["without"] else "")
 
 
 def _workload(name: str, facts: Mapping[str, Any]) -> str:

@@ -90,6 +90,8 @@ PROGRAMS = (
 REFERENCE = Program("products", str(Path(__file__).with_name("gemm.py")), {"matrix products": _SINGLE})
 """No peer: what the machine can do at best."""
 PEERS = tuple(peer for program in PROGRAMS for peer in program.peers)
+SINGLE = tuple(peer for program in PROGRAMS for peer, of in program.peers.items() if of != _SWEEP)
+"""The peers that train one network."""
 
 
 def find_folder(given: str | None) -> Path:

@@ -135,10 +135,14 @@ def _show(output: "Output", results: dict[str, Any]) -> None:
         unit = "seconds" if name == "cold" else "us a step"
         output.table(f"{name}: {facts['title']}", rows, header=("peer", unit, "least", "ratio"))
     goals = [
-        (goal["workload"], goal["goal"], goal["bar"], _number(goal["value"]), goal["verdict"])
+        (goal["workload"], goal["goal"], goal["bar"], _number(goal["value"]), _verdict(goal))
         for goal in results["goals"]
     ]
     output.table("Goals", goals, header=("workload", "goal", "bar", "value", ""))
+
+
+def _verdict(goal: dict[str, Any]) -> str:
+    return goal["verdict"] + (f", without {', '.join(goal['without'])}" if goal["without"] else "")
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:

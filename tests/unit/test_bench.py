@@ -217,6 +217,18 @@ def test_goals_are_judged_from_the_results(results):
     assert {v for (name, _), v in verdicts.items() if name in ("seed", "sweep")} == {"not measured"}
 
 
+def test_a_goal_names_the_peers_that_were_not_there(results):
+    without = next(goal["without"] for goal in results["goals"] if goal["workload"] == "tabular")
+    assert without == [
+        "Keras fit on JAX",
+        "PyTorch, eager",
+        "PyTorch, torch.compile",
+        "flax.nnx",
+        "scikit-learn",
+    ]
+    assert "met, without Keras fit on JAX" in page(results, "jaxgd bench", None)
+
+
 def test_a_void_or_absent_peer_reaches_no_goal(results):
     results["workloads"]["tabular"]["rows"][2] = {"peer": "equinox", "failure": "void: elsewhere"}
     value = next(goal["value"] for goal in goals.judged(results) if goal["workload"] == "tabular")
