@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxgd import activations, constraints, initializers, regularizers
 from jaxgd._checks import check_integer
 from jaxgd._types import Array, Shape
+from jaxgd.layers._product import product
 from jaxgd.layers.base import Context, Gradients, Layer, Output
 
 LOGITS_ACTIVATIONS = ("sigmoid", "softmax")
@@ -82,7 +83,7 @@ class Dense(Layer):
     def pre_activation(self, params: Mapping[str, Array], x: Array, context: Context) -> Array:
         """z = x @ kernel + bias, in the compute dtype."""
         kernel = params["kernel"].astype(context.compute_dtype)
-        z = jnp.dot(x, kernel, precision=context.precision)
+        z = product(x, kernel, context.precision)
         return z + params["bias"].astype(context.compute_dtype) if self.use_bias else z
 
     def forward(self, params: Mapping[str, Array], x: Array, context: Context) -> Output:
