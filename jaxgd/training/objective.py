@@ -84,9 +84,13 @@ class Objective:
         ]
 
     def _data_loss(self, one: OutputLoss, output: _Output, row_mask: Array | None) -> Array:
-        value = one.loss(
-            output.y, output.y_pred, sample_weight=output.weight, logits=output.logits, row_mask=row_mask
-        )
+        weights = {"sample_weight": output.weight, "row_mask": row_mask}
+        try:
+            value = one.loss(output.y, output.y_pred, logits=output.logits, **weights)
+        except ValueError as error:
+            if not one.name:
+                raise
+            raise ValueError(f"output {one.name!r}: {error}") from error
         return value if one.weight == 1.0 else value * one.weight
 
     def _sums(self, outputs: Sequence[_Output], row_mask: Array | None) -> dict[str, PyTree]:
@@ -179,7 +183,8 @@ def make_objective(
             for name, group in (("metrics", metrics), ("weighted_metrics", weighted_metrics))
         )
         return Objective(model, of_outputs, plain, weighted, training)
-    loss, metrics, weighted_metrics = (_only(each, outputs[0]) for each in (loss, metrics, weighted_metrics))
+    given = {"loss": loss, "metrics": metrics, "weighted_metrics": weighted_metrics}
+    loss, metrics, weighted_metrics = (_only(name, each, outputs[0]) for name, each in given.items())
     chosen = resolver.loss(loss, 0)
     plain, weighted = (
         tuple(resolver.metric(each, 0, chosen) for each in group) for group in (metrics, weighted_metrics)
@@ -193,12 +198,12 @@ def _listed(value: Any) -> Any:
     return value if isinstance(value, Mapping | list | tuple) else [value]
 
 
-def _only(value: Any, output: str) -> Any:
+def _only(name: str, value: Any, output: str) -> Any:
     """What belongs to the one output, where a dict by names was given."""
     if not isinstance(value, Mapping):
         return value
     if set(value) != {output}:
-        raise ValueError(f"expected the output {output!r}, got {sorted(value, key=str)}.")
+        raise ValueError(f"{name}: expected the output {output!r} alone, got {sorted(value, key=str)}.")
     return value[output]
 
 

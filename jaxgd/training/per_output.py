@@ -109,9 +109,16 @@ def per_output(
     if not isinstance(value, list | tuple) or len(value) != len(outputs):
         raise ValueError(
             f"{name}: the model has the outputs {list(outputs)}; expected a dict by their names or a list of "
-            f"{len(outputs)}, got {value!r}."
+            f"{len(outputs)}, got {_shown(value)}."
         )
     return tuple(value)
+
+
+def _shown(value: Any) -> str:
+    """A value of the caller's, short enough for a message."""
+    if isinstance(value, list | tuple):
+        return f"a list of {len(value)}"
+    return f"an array of shape {list(value.shape)}" if hasattr(value, "shape") else repr(value)
 
 
 def make_losses(

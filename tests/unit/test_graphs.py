@@ -293,6 +293,8 @@ def test_data_that_does_not_fit_is_refused(rng):
     ):
         with pytest.raises(ValueError, match=message):
             jaxgd.fit(model, x, y, **settings)
+    with pytest.raises(ValueError, match=r"output 'price': y_true: expected an equal shape"):
+        jaxgd.fit(model, x, {**y, "price": np.zeros((21, 2))}, loss=LOSS)
     with pytest.raises(ValueError, match=r"y\['kind'\]: expected targets"):
         jaxgd.fit(model, x, {"price": y["price"]}, loss=LOSS)
 
