@@ -21,7 +21,7 @@ _DTYPES = ("BF16", "F16", "F32", "F64", "I32", "I64")
 
 def dumps(params: Params) -> bytes:
     """The bytes of a file with every parameter, in its own dtype."""
-    return arrays.save({name: np.ascontiguousarray(value) for name, value in named_leaves(params).items()})
+    return arrays.save({name: np.asarray(value, order="C") for name, value in named_leaves(params).items()})
 
 
 def read(path: str | os.PathLike[str], model: Model, max_bytes: int) -> Params:
