@@ -72,7 +72,7 @@ class CheckpointFolder:
         """
         if (self.folder / FIRST_MANIFEST).exists():
             raise CheckpointError(
-                f"{self.folder}: a checkpoint of format 1, which does not say where in the run it is. Read it "
+                f"{self.folder}: a checkpoint of format 1, which does not say where in a run it is. Read it "
                 "with load_checkpoint, give it to fit as state, and give another folder."
             )
         damaged = []

@@ -10,8 +10,6 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from jaxgd._checks import check_integer, check_real, wrong
 from jaxgd._environment import environment, flags
 from jaxgd.checkpoints import (
@@ -166,9 +164,8 @@ class Saver:
         """Save now, unless nothing has happened since the last time. Raises OSError."""
         if _moment(position) == self.saved:
             return
-        history = {"numbers": position.history.numbers, **position.history.columns}
-        anchor = position.anchor
-        tree = {"state": position.state, "history": history}
+        history, anchor = position.history, position.anchor
+        tree = {"state": position.state, "numbers": history.numbers, "history": history.columns}
         if anchor is not None:
             tree["anchor"] = anchor.state
         facts = {
@@ -180,7 +177,7 @@ class Saver:
             "restored": [each.to_dict() for each in position.restored],
             "environment": self.environment,
         }
-        self.files.save(tree, facts, self.goal.score(position.history))
+        self.files.save(tree, facts, self.goal.score(history))
         self.saved_at, self.saved = time.monotonic(), _moment(position)
 
     def _accept(self, contents: Contents, like: Position, columns: Sequence[str]) -> Position:
@@ -192,15 +189,14 @@ class Saver:
                 "settings and the data of that run, or another folder."
             )
         self._tell_environment(contents)
-        parts = {name.split("/", 1)[0] for name in contents.arrays}
-        expected = {"state", "history"} if like.anchor is None else {"state", "history", "anchor"}
-        check_names(parts, expected, str(contents.path))
         anchor = like.anchor
+        parts = {name.split("/", 1)[0] for name in contents.arrays} - {"history"}
+        check_names(parts, {"state", "numbers", *(["anchor"] if anchor else [])}, str(contents.path))
         if anchor is not None:
             anchor = Anchor(contents.below("anchor").tree(anchor.state), Best(*facts["best"]))
         return Position(
             state=contents.below("state").tree(like.state),
-            history=_history(contents.below("history").arrays, columns, str(contents.path)),
+            history=_history(contents, columns),
             anchor=anchor,
             restored=tuple(Divergence.from_dict(each) for each in facts["restored"]),
         )
@@ -221,11 +217,11 @@ def _moment(position: Position) -> tuple[int, int]:
     return int(position.state.train.step), len(position.restored)
 
 
-def _history(arrays: Mapping[str, np.ndarray], columns: Sequence[str], where: str) -> History:
-    if set(arrays) == {"numbers"}:  # before the first epoch there is no column yet
+def _history(contents: Contents, columns: Sequence[str]) -> History:
+    numbers, arrays = contents.arrays["numbers"], contents.below("history").arrays
+    if not arrays and not len(numbers):  # before the first epoch there is no column yet
         return History()
-    check_names(set(arrays), {"numbers", *columns}, where)
-    numbers = arrays["numbers"]
+    check_names(set(arrays), set(columns), str(contents.path))
     is_thinned = len(numbers) and int(numbers[-1]) != len(numbers)
     return History({name: arrays[name] for name in columns}, numbers if is_thinned else None)
 

@@ -110,6 +110,19 @@ def test_other_orders_and_keys(tmp_path, shuffle, seed):
     assert digests(fit(tmp_path, **options)) == digests(fit(**options))
 
 
+def test_a_metric_of_an_awkward_name(tmp_path):
+    """A column may be called as an array of the checkpoint is."""
+
+    def numbers(y_true, y_pred):
+        return abs(y_true - y_pred).mean(axis=-1)
+
+    options = {"metrics": [numbers], "early_stopping": None, "epochs": 6}
+    fit(tmp_path, 4, **options)
+    result = fit(tmp_path, **options)
+    assert list(result.history) == ["loss", "numbers", "val_loss", "val_numbers"]
+    assert digests(result) == digests(fit(**options))
+
+
 def test_more_epochs_may_be_asked_for(tmp_path):
     options = {"early_stopping": None}
     fit(tmp_path, epochs=4, **options)

@@ -15,7 +15,7 @@ import jaxgd
 
 FEATURES, OUTPUTS, ROWS = 3, 2, 7
 SLOWLY = settings(
-    max_examples=int(os.environ.get("JAXGD_EXAMPLES", "3")),
+    max_examples=int(os.environ.get("JAXGD_EXAMPLES", "2")),
     deadline=None,
     suppress_health_check=list(HealthCheck),
     derandomize=True,
