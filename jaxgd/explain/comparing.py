@@ -1,5 +1,6 @@
 """The same gradient three ways: by hand, by `jax.grad`, by finite differences."""
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -37,22 +38,26 @@ class Comparison(NamedTuple):
     @property
     def ulp(self) -> float:
         """The spacing of the computation's numbers at the gradient's largest magnitude."""
-        kind = jnp.finfo(self.dtype)
-        largest = max(float(np.abs(self.by_hand).max()), float(kind.tiny))
-        return float(kind.eps) * 2.0 ** np.floor(np.log2(largest))
+        kind, largest = jnp.finfo(self.dtype), float(np.abs(self.by_hand).max())
+        if not math.isfinite(largest):
+            return math.nan
+        return float(kind.eps) * 2.0 ** math.floor(math.log2(max(largest, float(kind.tiny))))
 
     @property
     def ulps_of_autodiff(self) -> float:
-        """Largest distance of `jax.grad` from the gradient by hand."""
-        distance = np.abs(self.by_hand.astype(np.float64) - self.autodiff.astype(np.float64))
-        return float(distance.max() / self.ulp)
+        """Largest distance of `jax.grad` from the gradient by hand; NaN where one of them is not finite."""
+        return self._ulps(self.by_hand, self.autodiff)
 
     @property
     def ulps_of_differences(self) -> float:
         """Largest distance of the finite differences from the gradient by hand, kinks left out."""
-        by_hand = self.by_hand.reshape(-1)[self.probed].astype(np.float64)
-        distance = np.abs(by_hand - self.differences)[~self.at_kink]
-        return float(distance.max(initial=0.0) / self.ulp)
+        by_hand = self.by_hand.reshape(-1)[self.probed]
+        return self._ulps(by_hand[~self.at_kink], self.differences[~self.at_kink])
+
+    def _ulps(self, first: np.ndarray, second: np.ndarray) -> float:
+        with np.errstate(invalid="ignore"):  # infinity minus infinity
+            distance = np.abs(first.astype(np.float64) - second.astype(np.float64))
+        return float(distance.max(initial=0.0)) / self.ulp
 
 
 def compare(subject: Subject, step: int = 0) -> list[Comparison]:
@@ -81,8 +86,12 @@ def compare(subject: Subject, step: int = 0) -> list[Comparison]:
     places = [_probed(leaf) for leaf in leaves]
     probes = _probe(subject, moving, fixed, key, leaves, places)
     dtype = subject.model.policy.compute
-    parts = zip(names, leaves, automatic, places, *probes, strict=True)
-    return [Comparison(*each, dtype) for each in parts]
+    return [
+        Comparison(name, leaf, other, place, central, kinks, dtype)
+        for name, leaf, other, place, central, kinks in zip(
+            names, leaves, automatic, places, *probes, strict=True
+        )
+    ]
 
 
 def differences_dtype(subject: Subject) -> str:
@@ -143,7 +152,9 @@ def _central(
 
     up, down = (np.asarray(each, np.float64) for each in both(jnp.asarray(which)))
     centre = float(loss(flat))
-    right, left = (up - centre) / h, (centre - down) / h
-    scale = max(np.abs(right).max(), np.abs(left).max())
-    noise = 8 * np.finfo(flat.dtype).eps * abs(centre) / h
-    return (up - down) / (2 * h), np.abs(right - left) > _KINK * scale + 10 * h * scale + noise
+    with np.errstate(invalid="ignore"):
+        right, left = (up - centre) / h, (centre - down) / h
+        scale = max(np.abs(right).max(), np.abs(left).max())
+        noise = 8 * np.finfo(flat.dtype).eps * abs(centre) / h
+        at_kink = np.abs(right - left) > (_KINK + 10 * h) * scale + noise
+        return (up - down) / (2 * h), at_kink

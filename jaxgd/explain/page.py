@@ -124,7 +124,7 @@ def _loss_rule(subject: Subject, first: StepTaken) -> dict[str, Any]:
     largest = np.abs(slopes).max()
     for numerator, count in ((2, gap.size), (1, gap.size), (1, len(gap))):
         rule = numerator * gap / count
-        if largest > 0 and np.allclose(slopes, rule, rtol=1e-4, atol=1e-7 * largest):
+        if 0 < largest < np.inf and np.allclose(slopes, rule, rtol=1e-4, atol=1e-7 * largest):
             return {"numerator": numerator, "count": count}
     return {"numerator": None, "count": len(gap)}
 

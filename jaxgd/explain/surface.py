@@ -83,11 +83,11 @@ def _views(names: list[str], chosen: list[int], spread: np.ndarray, start: np.nd
 
 
 def _points(subject: Subject, run: Run) -> np.ndarray:
-    """float64[steps + 1, trained parameters]."""
+    """float64[steps + 1, trained parameters]; a step with anything not finite is NaN, which lies nowhere."""
     moving, _ = partition(run.params, subject.model.trainable(subject.params))
-    return np.concatenate(
-        [np.asarray(leaf, np.float64).reshape(len(leaf), -1) for leaf in jax.tree.leaves(moving)], axis=1
-    )
+    leaves = [np.asarray(leaf, np.float64).reshape(len(leaf), -1) for leaf in jax.tree.leaves(moving)]
+    points = np.concatenate(leaves, axis=1)
+    return np.where(np.isfinite(points).all(axis=1, keepdims=True), points, np.nan)
 
 
 def _weight_names(subject: Subject) -> list[str]:

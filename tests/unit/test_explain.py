@@ -116,6 +116,16 @@ def test_dropout_is_probed_with_the_masks_of_the_step():
         assert error <= 0.03 * scale
 
 
+def test_numbers_that_are_not_finite_are_shown_as_such():
+    model = jaxgd.mlp([2, 3, 1])
+    params = jax.tree.map(lambda leaf: leaf + 1e30, model.init(0))
+    subject = make_subject("huge", model, params, np.full((2, 2), 1e10), np.ones((2, 1)))
+    assert all(np.isnan(each.ulps_of_autodiff) for each in compare(subject))
+    (step,) = take_steps(subject)
+    assert "inf" in str(sheets(subject, step, choose_part(subject, step), compare(subject), row=0))
+    assert "NaN" not in explain_page(subject, 2).split('id="data">')[1].split("</script>")[0]
+
+
 def test_a_kink_is_recognised():
     model = jaxgd.mlp([1, 1, 1], activation="relu")
     params = {
