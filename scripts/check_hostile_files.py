@@ -36,7 +36,7 @@ def table(found: list[dict], corpus: dict) -> str:
         "|---|---|---|---|---|---|",
     ]
     for each in found:
-        error = (each["error"] or "LOADED").replace("|", "\\|").replace("`", "'")
+        error = (each["error"] or "LOADED").replace("|", "\\|").replace("`", "'").replace("](", "] (")
         shown = error if len(error) <= 90 else f"{error[:87]}..."
         size, memory = f"{each['size'] / 1000:,.0f} kB", f"{each['bytes'] / 1e6:.1f} MB"
         what = corpus[each["name"]][0]

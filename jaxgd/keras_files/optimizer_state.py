@@ -79,7 +79,7 @@ def read_state(
         if cell.constant is None:
             array = file.read(path, cell.shape, cell.file_dtype)
             state = _replaced(state, cell.keys, jnp.asarray(array, jnp.int32 if _is_count(cell) else None))
-    if "u_product" in state.shared and not any(cell.keys[-1:] == ("u_product",) for cell in layout.values()):
+    if state.shared.keys() >= {"u_product", "dynamic_scale"}:
         product = _u_product(float(optimizer.settings["inner"].settings["beta_1"]), int(state.count))
         state = _replaced(state, ("shared", "u_product"), product.astype(state.shared["u_product"].dtype))
     return state

@@ -16,6 +16,7 @@ import pytest
 import jaxgd
 from jaxgd import activations, constraints, initializers, layers, optimizers, regularizers, schedules
 from jaxgd.keras_files import KerasFileError, KerasTraining, describe, load, save
+from jaxgd.keras_files.optimizer_cells import cells
 from jaxgd.keras_files.optimizer_state import trainable_part
 
 WHEN = datetime.datetime(2026, 1, 2, 3, 4, 5)
@@ -133,6 +134,30 @@ def test_training_goes_on_bit_for_bit(tmp_path):
     assert _equal(resumed.params, whole.params)
     assert not _equal(resumed.params, params)
     assert np.array_equal(resumed.history["loss"], whole.history["loss"])
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_a_file_without_slots_starts_anew(tmp_path, name):
+    """Before the first update Keras saves no more than counters and rates."""
+    model, optimizer = _model(), OPTIMIZERS[name]
+    save(tmp_path / "m.keras", model, params := model.init(0), KerasTraining("mse", optimizer))
+    kept = cells(model, optimizer, jax.eval_shape(model.init), built=False)
+    with zipfile.ZipFile(tmp_path / "m.keras") as archive:
+        members = {member: archive.read(member) for member in archive.namelist()}
+    content = BytesIO(members["model.weights.h5"])
+    with h5py.File(content, "r+") as file:
+        numbered = list(cells(model, optimizer, jax.eval_shape(model.init)))
+        for path in numbered:
+            del file[path]
+        for path, cell in kept.items():
+            file[path] = np.zeros(cell.shape, cell.file_dtype)
+    with zipfile.ZipFile(tmp_path / "n.keras", "w") as archive:
+        for member, data in members.items():
+            archive.writestr(member, data if member != "model.weights.h5" else content.getvalue())
+    _, read, training = load(tmp_path / "n.keras")
+    assert training.iterations == 0
+    assert _equal(read, params)
+    assert _equal(training.opt_state.slots, optimizer.init(trainable_part(model, params)).slots)
 
 
 def test_learning_rate_is_that_of_the_state(tmp_path):
