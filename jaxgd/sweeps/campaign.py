@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from jaxgd._checks import unknown_name
+from jaxgd.sweeps.ended import Ended
 from jaxgd.sweeps.engine import Engines
 from jaxgd.sweeps.family import Family, families
 from jaxgd.sweeps.halving import Halving
 from jaxgd.sweeps.journal import Journal
-from jaxgd.sweeps.lane import Begun, Ended
+from jaxgd.sweeps.lane import Begun
 from jaxgd.sweeps.member import Member
 from jaxgd.sweeps.memory import check_budget, check_fits, footprint
 from jaxgd.sweeps.merging import merged
@@ -84,6 +85,8 @@ class Campaign:
             if any(number not in self.members for number in family.trials)
         ]
         self.begun: dict[int, Begun] = {}
+        self.pending: set[int] = set()
+        """Members that this round has not delivered yet."""
         self.interrupted = False
         self.best: Member | None = None
         self._remember(list(self.members.values()))
@@ -119,13 +122,14 @@ class Campaign:
             if (numbers := [number for number in family.trials if self._is_open(number)])
         ]
         runner = Runner(works, self.lanes, self._deliver)
+        self.pending = set(runner.numbers)
         runner.should_stop = lambda: progress is not None and progress(self._report(runner)) is False
         try:
             runner.run()
             runner.should_stop()  # the last report
         except KeyboardInterrupt:
-            self.interrupted = True
-        self.interrupted = self.interrupted or any(work.has_members for work in works)
+            runner.stop = True
+        self.interrupted = bool(self.pending)
 
     def _is_open(self, number: int) -> bool:
         return number not in self.members or number in self.begun
@@ -133,13 +137,18 @@ class Campaign:
     def _deliver(self, several: Sequence[Ended]) -> None:
         for each in several:
             number = each.member.number
+            self.pending.discard(number)
             if each.paused:
                 self.begun[number] = Begun(each.members, each.member.history)
+                self.members[number] = (
+                    each.member if self.keep == "all" else replace(each.member, params=None)
+                )
             else:
                 self.begun.pop(number, None)
+        ended = [each.member for each in several if not each.paused]
         if self.journal is not None:
-            self.journal.append([each.member for each in several])
-        self._remember([each.member for each in several])
+            self.journal.append(ended)
+        self._remember(ended)
 
     def _remember(self, several: Sequence[Member]) -> None:
         for member in several:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from jaxgd._checks import unknown_name
 from jaxgd.sweeps.member import Member
@@ -27,10 +28,12 @@ class Ranking:
         return (value is None, 0.0 if value is None else -value if self.larger_is_better else value)
 
     def sorted(self, members: Sequence[Member]) -> tuple[Member, ...]:
-        """The best member first, those without a value last, each in their order."""
-        return tuple(
-            sorted(members, key=lambda member: (*self.key(member.value(self.monitor)), member.number))
-        )
+        """The best first; behind it what halving dropped after fewer epochs; then what has no value."""
+        return tuple(sorted(members, key=self._of))
+
+    def _of(self, member: Member) -> tuple[Any, ...]:
+        has_none, value = self.key(member.value(self.monitor))
+        return has_none, member.status == "dropped", value, member.number
 
 
 def make_ranking(trials: Sequence[Trial], monitor: str | None, mode: str) -> Ranking:

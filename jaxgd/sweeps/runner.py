@@ -4,13 +4,15 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 
 import jax
 import numpy as np
 
+from jaxgd.sweeps.ended import Ended
 from jaxgd.sweeps.engine import Engine, Engines
 from jaxgd.sweeps.family import Family, concatenated
-from jaxgd.sweeps.lane import Begun, Ended, Lane, Taken
+from jaxgd.sweeps.lane import Begun, Lane, Taken
 from jaxgd.sweeps.plan import Plan
 from jaxgd.sweeps.trial import Fold
 from jaxgd.training.history import History
@@ -68,7 +70,7 @@ class Work:
         trials = self.family.trials
         if fold is None and queue:
             fold = trials[queue[0]].fold
-        numbers = [number for number in queue if trials[number].fold is fold][:count]
+        numbers = list(islice((number for number in queue if trials[number].fold is fold), count))
         for number in numbers:
             queue.remove(number)
         return numbers

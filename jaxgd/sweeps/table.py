@@ -86,12 +86,16 @@ class SweepTable(Sequence[Member]):
         return self.members[0]
 
     def by_settings(self) -> tuple[Summary, ...]:
-        """A summary of each combination of settings: the best mean first, those with divergence last."""
+        """A summary of each combination: the best mean first, those dropped or with divergence behind."""
         groups: dict[str, list[Member]] = {}
         for member in sorted(self.members, key=lambda member: member.number):
             groups.setdefault(repr(member.settings), []).append(member)
         summaries = [self._summary(members) for members in groups.values()]
-        return tuple(sorted(summaries, key=lambda each: (each.diverged > 0, self.ranking.key(each.mean))))
+        return tuple(sorted(summaries, key=self._rank))
+
+    def _rank(self, summary: Summary) -> tuple[Any, ...]:
+        dropped = any(member.status == "dropped" for member in summary.members)
+        return summary.mean is None, summary.diverged > 0, dropped, self.ranking.key(summary.mean)
 
     def _summary(self, members: Sequence[Member]) -> Summary:
         values = [value for member in members if (value := member.value(self.monitor)) is not None]

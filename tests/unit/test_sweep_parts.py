@@ -212,6 +212,8 @@ def test_a_table_is_sorted_and_keeps_those_without_a_value_last():
     found = table(member(0, 2.0), member(1, math.nan, status="diverged"), member(2, 1.0))
     assert [each.number for each in found] == [2, 0, 1]
     assert found.best.number == 2
+    dropped = table(member(0, 2.0), member(1, 1.0, status="dropped"), member(2, math.nan, status="diverged"))
+    assert [each.number for each in dropped] == [0, 1, 2]
     upwards = table(member(0, 2.0), member(1, 3.0), ranking=Ranking("loss", True))
     assert [each.number for each in upwards] == [1, 0]
 
