@@ -9,8 +9,10 @@ from jaxgd.bench.workloads import Workload
 
 
 def base_of(workload: Workload, entrants: Sequence[Entrant]) -> Entrant | None:
-    """What the others are compared with: the fastest of jaxgd's own calls."""
+    """What the others are compared with: `jaxgd.sweep`, or the fastest of jaxgd's calls for a single run."""
     own = [each for each in entrants if each.child.program.name == "jaxgd" and is_valid(each)]
+    if workload.is_sweep:
+        own = [each for each in own if each.peer == "jaxgd.sweep"] or own
     return min(own, key=lambda each: statistics.median(step_times(workload, each)), default=None)
 
 

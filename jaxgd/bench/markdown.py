@@ -13,6 +13,7 @@ same rows in the same order, in rounds that interleave: one measurement of each,
 when the results are there. Building and compiling come before the first round and have a column of their own.
 After its last step each peer's loss is held against the same run in float64: "loss apart" is the difference
 as a share of the loss before the first step, and a row further apart than the workload's tolerance is void.
+Of a sweep it is the first member that is compared.
 
 Times are microseconds a step, the lower the better. The ratio is that of a peer's time to the time of the row
 marked * in the same round: above 1 the peer is slower. Brackets hold the middle half of the rounds. Keras's
