@@ -1,6 +1,6 @@
 """A real browser without a screen: Debian's chromium and its driver (packages chromium, chromium-driver).
 
-A browser does not come by pip. Without one these tests are skipped, unless JAXGD_BROWSER=required says otherwise.
+A browser does not come by pip. Without one these tests are skipped; JAXGD_BROWSER=required makes them fail.
 """
 
 import os
