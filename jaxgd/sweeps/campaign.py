@@ -69,14 +69,14 @@ class Campaign:
             raise unknown_name("keep", keep, _KEEP)
         self.trials = list(trials)
         self.ranking = ranking
-        self.lanes = lanes
         self.keep = keep
         self.started = time.perf_counter()
         self.engines = Engines()
         self.families = merged(families(trials), lanes) if pad else families(trials)
         prints = [(family, footprint(family, keep == "all")) for family in self.families]
         left = check_fits(prints, check_budget(memory_budget))
-        planner = Planner(choice, lanes, left, self.engines)
+        self.lanes = min(lanes, left // max(each.of_lanes(1, 1) for _, each in prints))
+        planner = Planner(choice, self.lanes, left, self.engines)
         self.journal = None if journal is None else Journal(journal, self.trials)
         self.members: dict[int, Member] = {} if self.journal is None else dict(self.journal.ended)
         self.plans: list[tuple[Family, Plan]] = [

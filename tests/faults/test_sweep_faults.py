@@ -7,7 +7,14 @@ import pytest
 import jaxgd
 from jaxgd import optimizers
 from jaxgd.sweeps import Halving, JournalError, Range, sweep
+from jaxgd.sweeps.campaign import Campaign
+from jaxgd.sweeps.family import families
+from jaxgd.sweeps.memory import footprint
+from jaxgd.sweeps.ranking import make_ranking
+from jaxgd.sweeps.trial import Fold, Trial
 from jaxgd.training import EarlyStopping
+from jaxgd.training.objective import make_objective
+from jaxgd.training.preparing import split_data
 
 MODEL = jaxgd.mlp([2, 3, 1], "relu")
 COMMON = {"epochs": 3, "batch_size": 8, "optimizer": "sgd"}
@@ -67,6 +74,30 @@ def test_bad_input_is_refused_before_anything_runs(rows, arguments, error, words
     monkeypatch.setattr("jaxgd.sweeps.runner.Runner.run", lambda self: pytest.fail("it ran"))
     with pytest.raises(error, match=words):
         sweep(MODEL, *rows, **{**COMMON, **arguments})
+
+
+@pytest.mark.parametrize("times", [1, 1.5, 2, 5, 40, 1000])
+@pytest.mark.parametrize("plan", ["auto", "map", ("vmap", 64)])
+def test_no_plan_exceeds_the_budget(rows, times, plan):
+    fold = Fold(None, *split_data(MODEL, *rows, None, None, None, 0.0))
+    objective = make_objective(MODEL, "mean_squared_error", targets=rows[1])
+    trials = [Trial({}, objective, optimizers.adam(), 9, 8, True, seed, None, fold) for seed in range(200)]
+    needed = footprint(families(trials)[0], True)
+    fixed = needed.data + 200 * needed.result
+    budget = int(fixed + times * needed.of_lanes(1, 1))
+    campaign = Campaign(
+        trials,
+        make_ranking(trials, None, "auto"),
+        choice=plan,
+        lanes=4,
+        memory_budget=budget,
+        keep="all",
+        pad=True,
+        journal=None,
+    )
+    chosen = campaign.plans[0][1]
+    assert campaign.lanes >= 1
+    assert fixed + needed.of_lanes(chosen.width, campaign.lanes) <= budget
 
 
 def test_models_that_are_none_are_refused(rows):
