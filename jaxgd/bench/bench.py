@@ -16,10 +16,10 @@ from jaxgd.bench.machine import describe_machine, load_average
 from jaxgd.bench.measuring import Effort, measure
 from jaxgd.bench.programs import PROGRAMS, REFERENCE, Program
 
-QUICK = Effort(rounds=5, seconds=0.1, timeout=90.0, full=False)
+QUICK = Effort(rounds=3, seconds=0.06, timeout=90.0, full=False)
 FULL = Effort(rounds=11, seconds=0.4, timeout=300.0, full=True)
 _QUICK_WORKLOADS = ("seed", "tabular", "wide-256", "sweep", workloads.COLD)
-_COLD_ROUNDS = {False: 2, True: 5}
+_COLD_ROUNDS = {False: 1, True: 5}
 
 Tell = Callable[[str], None]
 

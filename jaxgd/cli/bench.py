@@ -34,7 +34,7 @@ PAGE, PICTURE, NUMBERS = "benchmarks.md", "images/benchmarks.svg", "benchmarks.j
     metavar="NAME=PATH",
     help="The interpreter of a program that has its own environment, such as torch=/path/to/python.",
 )
-@click.option("--rounds", type=int, metavar="NUMBER", help="[default: 5; 11 with --full]")
+@click.option("--rounds", type=int, metavar="NUMBER", help="[default: 3; 11 with --full]")
 @click.option("--programs", metavar="FOLDER", help="Of the peers' programs.  [default: scripts/bench]")
 @click.option(
     "--report", metavar="FOLDER", help=f"Write {PAGE}, {PICTURE} and {NUMBERS} there.  [default: nothing]"
