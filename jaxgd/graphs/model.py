@@ -1,5 +1,6 @@
 """`Graph`: layers, and the way from the inputs through them to the outputs, as a frozen description."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, NamedTuple
@@ -13,7 +14,8 @@ from jaxgd._types import Array, Params, Shape
 from jaxgd.graphs.order import Order, keras_order
 from jaxgd.graphs.parts import Call, Input, Ref, Result
 from jaxgd.layers import Context, Layer, Output
-from jaxgd.model_base import Forward, Model, activity_of, merge_statistics
+from jaxgd.model_base import Forward, Model
+from jaxgd.model_parts import activity_of, merge_statistics
 
 
 class Value(NamedTuple):
@@ -110,10 +112,10 @@ class Graph(Model):
                     f"x: expected the inputs {list(self.input_names)}, got {sorted(x, key=str)}."
                 )
             return tuple(x[name] for name in self.input_names)
-        several = isinstance(x, list | tuple) and len(self.inputs) > 1
-        given = tuple(x) if several else (x,)
+        is_list = isinstance(x, list | tuple) and (len(self.inputs) > 1 or hasattr(x[0], "shape"))
+        given = tuple(x) if is_list else (x,)
         if len(given) != len(self.inputs):
-            got = f"a list of {len(given)}" if several else "one array"
+            got = f"a list of {len(given)}" if is_list else "one array"
             raise ValueError(
                 f"x: expected a list or a dict of the inputs {list(self.input_names)}, got {got}."
             )
@@ -165,7 +167,7 @@ class Graph(Model):
     ) -> Iterator[tuple[int, str, Layer, Context]]:
         """Each call in Keras's order: number of its value, name of its layer, the layer, what it is told."""
         names, done = self.names, [0] * len(self.layers)
-        total = [sum(call.layer == index for call in self.calls) for index in range(len(self.layers))]
+        total = Counter(call.layer for call in self.calls)
         for number in self.order.calls:
             index = self.calls[number].layer
             context = self.context(

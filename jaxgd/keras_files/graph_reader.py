@@ -1,5 +1,6 @@
 """Reading the configuration of a Functional model: layers, and for each the calls that use it."""
 
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -59,7 +60,8 @@ def read_graph(
         **options,
     )
     with failing_in(f"{where}the model"):
-        idle = [c.name for number, c in enumerate(graph.calls) if number not in set(graph.order.calls)]
+        used = set(graph.order.calls)
+        idle = [call.name for number, call in enumerate(graph.calls) if number not in used]
         if idle:
             raise KerasFileError(f"{where}layer {shown(idle[0])} leads to no output.")
     return graph
@@ -132,18 +134,19 @@ class _Reader:
                 waiting[name, number] = needs
                 for need in needs:
                     followers.setdefault(need, []).append((name, number))
-        ready = [call for call, needs in waiting.items() if not needs]
+        ready = deque(call for call, needs in waiting.items() if not needs)
         order = []
         while ready:
-            call = ready.pop(0)
+            call = ready.popleft()
             order.append(call)
             for follower in followers.get(call, ()):
                 waiting[follower].discard(call)
                 if not waiting[follower]:
                     ready.append(follower)
         if len(order) < len(waiting):
-            name = next(call[0] for call in waiting if call not in set(order))
-            raise KerasFileError(f"{self.where}layer {shown(name)}: it is part of a cycle.")
+            done = set(order)
+            name = next(call[0] for call in waiting if call not in done)
+            raise KerasFileError(f"{self.where}layer {shown(name)}: it is part of a cycle, or behind one.")
         return order
 
     def _known(self, tensor: Tensor, name: str) -> tuple[str, int]:
