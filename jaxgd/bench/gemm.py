@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-_SQUARE = 2048
+_SQUARE = 1536
 _REPEATED_SECONDS = 0.01
 _LARGE = 10**7
 _COPIES = 4
