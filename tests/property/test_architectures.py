@@ -52,7 +52,7 @@ def batch_of(seed, rows=ROWS):
 
 def gradients(model, loss, batch, training=True, key=None):
     objective = jaxgd.make_objective(model, loss, training=training)
-    (value, _), grads = jax.value_and_grad(objective, has_aux=True)(model.init(1), batch, key)
+    (value, _), grads = jax.jit(jax.value_and_grad(objective, has_aux=True))(model.init(1), batch, key)
     return value, grads
 
 
