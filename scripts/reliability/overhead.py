@@ -37,7 +37,7 @@ def seed() -> dict[str, Any]:
         "x": rng.normal(size=(32, 5)),
         "y": rng.uniform(size=(32, 1)),
         "optimizer": jaxgd.optimizers.sgd(0.01),
-        "epochs": 60_000,
+        "epochs": 200_000,
     }
 
 
@@ -50,7 +50,7 @@ def tabular() -> dict[str, Any]:
         "y": y,
         "loss": jaxgd.losses.get("sparse_categorical_crossentropy", from_logits=True),
         "optimizer": "adam",
-        "epochs": 10,
+        "epochs": 100,
     }
 
 
