@@ -78,3 +78,13 @@ def test_folds_of_two_sizes_are_two_programs(rows):
     assert even.compilations == 1
     uneven = sweep(network(9), *rows, folds=3, optimizer="sgd", plan="sequential", **common)
     assert uneven.compilations == 2
+
+
+def test_a_measurement_decides_between_programs_that_are_then_used(rows, monkeypatch):
+    monkeypatch.setattr("jaxgd.sweeps.plan._WORTH", 1e-3)
+    table = sweep(network(11), *rows, seeds=64, optimizer="sgd", lanes=2, **COMMON)
+    measured = [line for line in table.plans if "measured" in line]
+    assert len(measured) >= 2
+    assert table.compilations == len(measured)  # the one that was chosen was compiled for its measurement
+    alone = jaxgd.fit(network(11), *rows, optimizer="sgd", seed=table[0].seed, **COMMON)
+    assert table[0].value("val_loss") == pytest.approx(float(alone.history["val_loss"][-1]), rel=2e-6)
