@@ -12,15 +12,8 @@ from jaxgd._checks import check_integer
 from jaxgd._summary import summary_of
 from jaxgd._types import Array, Params, Shape
 from jaxgd.layers import Context, Layer
-from jaxgd.model_base import (
-    PRECISIONS,
-    Forward,
-    Model,
-    activity_of,
-    as_layers,
-    merge_statistics,
-    without_padding,
-)
+from jaxgd.model_base import PRECISIONS, Forward, Model, as_layers
+from jaxgd.model_parts import activity_of, merge_statistics, without_padding
 
 __all__ = [
     "PRECISIONS",

@@ -12,8 +12,8 @@ from jaxgd import _policy, random
 from jaxgd._checks import unknown_name
 from jaxgd._statistics import trainable_mask
 from jaxgd._types import Array, Params, PyTree, Shape
-from jaxgd.layers import Context, Layer, Nested, Output
-from jaxgd.layers.base import count_rows
+from jaxgd.layers import Context, Layer, Nested
+from jaxgd.model_parts import layer_names, merge_statistics
 
 PRECISIONS = ("default", "high", "highest")
 
@@ -246,15 +246,6 @@ class Model:
         }
 
 
-def activity_of(layer: Layer, output: Output, row_mask: Array | None) -> Array | float:
-    """What the activity regularizers of a layer add to the loss."""
-    rule = layer.output_regularizer()
-    if rule is None:
-        return output.activity
-    y = without_padding(output.y, row_mask)
-    return rule(y) / count_rows(len(y), row_mask, y.dtype)
-
-
 def as_layers(each: Sequence[Any], dtype: str, precision: str) -> tuple[Layer, ...]:
     """Layers, models among them wrapped as layers. Raises TypeError or ValueError for what cannot be one."""
     stack = tuple(Nested(one) if isinstance(one, Model) else one for one in each)
@@ -300,36 +291,3 @@ def _leaf_shapes(params: Params) -> dict[tuple[str, ...], Shape]:
 
 def _shown(shape: Shape | None) -> str:
     return "nothing" if shape is None else str(list(shape))
-
-
-def merge_statistics(params: Params, statistics: Mapping[str, Any]) -> dict[str, Any]:
-    """`params` with new values of some statistics, each kept in the parameter's dtype."""
-    merged = dict(params)
-    for name, value in statistics.items():
-        old: Any = params[name]
-        merged[name] = merge_statistics(old, value) if isinstance(value, Mapping) else value.astype(old.dtype)
-    return merged
-
-
-def without_padding(y: Array, row_mask: Array | None) -> Array:
-    """`y` with zeros in the rows that only pad."""
-    if row_mask is None:
-        return y
-    return jnp.where(row_mask.reshape((-1,) + (1,) * (y.ndim - 1)), y, jnp.zeros((), y.dtype))
-
-
-def layer_names(stack: Sequence[Layer]) -> tuple[str, ...]:
-    """The layers' names: given, or numbered per kind as Keras does. Raises ValueError for one given twice."""
-    counts: dict[str, int] = {}
-    names = []
-    for layer in stack:
-        if layer.name is not None:
-            names.append(layer.name)
-            continue
-        count = counts.get(layer.kind, 0)
-        counts[layer.kind] = count + 1
-        names.append(f"{layer.kind}_{count}" if count else layer.kind)
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise ValueError(f"layers: expected distinct names, got {twice[0]!r} twice.")
-    return tuple(names)

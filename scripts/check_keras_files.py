@@ -19,15 +19,17 @@ sys.path[:0] = [str(pathlib.Path(__file__).parents[1] / "tests" / "parity")]
 
 import jax  # noqa: E402
 import keras  # noqa: E402
-from keras_twins import precision  # noqa: E402
-from round_trips import TOLERANCE, Outcome, round_trip  # noqa: E402
+from keras_twins import precision  # noqa: E402  # pyright: ignore[reportMissingImports]
+from round_trips import TOLERANCE, Outcome, round_trip  # noqa: E402  # pyright: ignore[reportMissingImports]
 
 _CLEAR_EVERY = 10
 
 
 def main() -> int:
     """Run, print and write the page."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        description="Random architectures there and back between Keras and jaxgd."
+    )
     parser.add_argument("--first", type=int, default=0, help="number of the first architecture")
     parser.add_argument("--count", type=int, default=200, help="how many architectures")
     parser.add_argument("--page", type=pathlib.Path, help="a Markdown file for the table")

@@ -68,7 +68,7 @@ def _walk_back(
 def _depths(
     found: Sequence[int], parents: Callable[[int], Sequence[Ref]], owner: Callable[[int], int]
 ) -> tuple[dict[int, int], dict[int, int]]:
-    """How far from the outputs each value and each layer is; a shared layer as far as its farthest use yet."""
+    """How far from the outputs values and layers are; a shared layer is as far as its farthest use yet."""
     of_values: dict[int, int] = {}
     of_owners: dict[int, int] = {}
     for value in reversed(found):

@@ -21,7 +21,7 @@ def check_shared(layer: Layer, first: Sequence[Shape], again: Sequence[Shape]) -
     if tuple(first) != tuple(again) and _leaves(layer, first) != _leaves(layer, again):
         shown = [[[None, *shape] for shape in shapes] for shapes in (first, again)]
         raise ValueError(
-            f"a shared layer has one set of parameters: its first inputs {shown[0]} do not go with {shown[1]}."
+            f"a shared layer has one set of parameters: first inputs {shown[0]} do not go with {shown[1]}."
         )
 
 

@@ -184,8 +184,40 @@ def test_an_operation_in_place_of_a_layer_is_refused_by_name(tmp_path):
     start = keras.Input((4,))
     model = keras.Model(start, keras.layers.Dense(1)(start * 2.0 + 1.0))
     model.save(tmp_path / "m.keras")
-    with pytest.raises(KerasFileError, match="Multiply"):
+    with pytest.raises(KerasFileError, match="'Multiply' is an operation on tensors, not a layer"):
         jaxgd.load(tmp_path / "m.keras")
+
+
+def test_a_layer_of_two_models_is_refused_by_name(tmp_path):
+    both = keras.layers.Dense(3, name="both")
+    start = keras.Input((3,))
+    inner = keras.Model(start, both(start))
+    outer = keras.Input((3,))
+    keras.Model(outer, both(inner(outer))).save(tmp_path / "m.keras")
+    with pytest.raises(KerasFileError, match="'both' belongs to two models"):
+        jaxgd.load(tmp_path / "m.keras")
+
+
+def test_models_that_take_and_give_dicts_come_back(tmp_path):
+    a, b = keras.Input((2,), name="a"), keras.Input((3,), name="b")
+    pair = keras.Model(
+        {"b": b, "a": a}, {"u": keras.layers.Dense(2)(a), "v": keras.layers.Dense(2)(b)}, name="pair"
+    )
+    x, z = keras.Input((2,), name="x"), keras.Input((3,), name="z")
+    found = pair({"a": x, "b": z})
+    network = keras.Model(
+        {"x": x, "z": z}, {"sum": keras.layers.Add()([found["u"], found["v"]]), "u": found["u"]}
+    )
+    network.save(tmp_path / "m.keras")
+    model, params, _ = jaxgd.load(tmp_path / "m.keras")
+    values = {"x": np.ones((4, 2), "float32"), "z": np.full((4, 3), 2.0, "float32")}
+    jaxgd.save(tmp_path / "again.keras", model, params)
+    again = keras.models.load_model(tmp_path / "again.keras").predict(values, verbose=0)
+    theirs, ours = network.predict(values, verbose=0), jaxgd.predict(model, params, values)
+    assert set(theirs) == set(ours) == set(again)
+    for name, value in theirs.items():
+        assert relative_error(ours[name], value) < 1e-6
+        assert relative_error(again[name], value) < 1e-6
 
 
 def test_what_keras_loses_is_reported(tmp_path):
