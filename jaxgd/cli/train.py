@@ -17,7 +17,8 @@ from jaxgd.runs.settings import DTYPES, MISSING, TASKS, Settings
 
 if TYPE_CHECKING:
     from jaxgd.cli.console import Output
-    from jaxgd.runs import Outcome, Plan
+    from jaxgd.runs import Plan
+    from jaxgd.training import FitResult
 
 _DEFAULTS = Settings()
 _COMMANDLINE = click.core.ParameterSource.COMMANDLINE
@@ -252,7 +253,7 @@ def _train(job: _Job, every: float, with_report: bool, output: "Output", as_json
     from jaxgd.cli.interrupting import catching_interrupt
     from jaxgd.cli.profiling import account, profiling, show_account
     from jaxgd.cli.showing import show_plan, show_results
-    from jaxgd.runs.training import precision_of
+    from jaxgd.runs.training import assess, precision_of
 
     settings = job.settings
     with precision_of(settings.dtype), ExitStack() as stack:
@@ -266,10 +267,11 @@ def _train(job: _Job, every: float, with_report: bool, output: "Output", as_json
         with catching_interrupt() as interrupt:
             writer = stack.enter_context(reports.EventWriter(folder)) if job.tensorboard else None
             with profiling(job.profile, plan):
-                outcome = _execute(plan, folder, every, output, interrupt, writer)
-            if interrupt.terminated and outcome.result.interrupted:
+                result = _execute(plan, folder, every, output, interrupt, writer)
+            if interrupt.terminated and result.interrupted:  # nothing more: there are seconds left
                 click.echo(f"Terminated; go on with: jaxgd train --resume {folder}", err=True)
                 return TERMINATED
+            outcome = assess(plan, result)
             with bad_input():
                 config = runs.write_run(folder, outcome, job.command)
                 if writer is not None:
@@ -292,19 +294,19 @@ def _train(job: _Job, every: float, with_report: bool, output: "Output", as_json
 
 def _execute(
     plan: "Plan", folder: Path, every: float, output: "Output", interrupt: Any, writer: Any
-) -> "Outcome":
+) -> "FitResult":
     """Training, with what the library warns of shown as a line each, and what it refuses as a message."""
     from jaxgd.checkpoints import CheckpointError
     from jaxgd.cli.display import make_display, stopping_when
-    from jaxgd.runs import execute
     from jaxgd.runs.folder import CHECKPOINT
+    from jaxgd.runs.training import train_plan
     from jaxgd.training import Checkpoint
 
     checkpoint = Checkpoint(folder / CHECKPOINT, every=every)
     with make_display(output.console) as display, warnings_as_lines():
         try:
             progress = stopping_when(display, lambda: bool(interrupt))
-            return execute(plan, progress if writer is None else writer.before(progress), checkpoint)
+            return train_plan(plan, progress if writer is None else writer.before(progress), checkpoint)
         except CheckpointError as error:
             raise BadInput(str(error)) from error
         except OSError as error:

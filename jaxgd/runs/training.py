@@ -48,11 +48,18 @@ class Outcome:
 
 
 def execute(plan: Plan, progress: ProgressFn | None = None, checkpoint: Checkpoint | None = None) -> Outcome:
-    """Train, and evaluate the rows that were held out.
+    """Train, and evaluate the rows that were held out: `train_plan`, then `assess`."""
+    return assess(plan, train_plan(plan, progress, checkpoint))
+
+
+def train_plan(
+    plan: Plan, progress: ProgressFn | None = None, checkpoint: Checkpoint | None = None
+) -> FitResult:
+    """Train as planned.
 
     Args:
       plan: from `make_plan`.
-      progress: as in `jaxgd.fit`; returning False ends the training, and what was reached is the outcome.
+      progress: as in `jaxgd.fit`; returning False ends the training, and what was reached is the result.
       checkpoint: as in `jaxgd.fit`.
 
     Raises:
@@ -69,7 +76,7 @@ def execute(plan: Plan, progress: ProgressFn | None = None, checkpoint: Checkpoi
     state = None
     if plan.opt_state is not None:
         state = first_train_state(plan.model, plan.params, plan.opt_state, settings.seed)
-    result = fit(
+    return fit(
         plan.model,
         x,
         y,
@@ -88,8 +95,12 @@ def execute(plan: Plan, progress: ProgressFn | None = None, checkpoint: Checkpoi
         max_halvings=settings.max_halvings,
         progress=progress,
     )
-    rows = (x, y) if held_out is None else held_out
-    metrics = measure(plan.model, result.params, *rows, plan.loss, plan.metrics, settings.batch_size)
+
+
+def assess(plan: Plan, result: FitResult) -> Outcome:
+    """The numbers of the rows that were held out, or of the training rows if none were."""
+    rows = plan.rows(plan.held_out_rows if len(plan.held_out_rows) else plan.training_rows)
+    metrics = measure(plan.model, result.params, *rows, plan.loss, plan.metrics, plan.settings.batch_size)
     return Outcome(plan, result, metrics)
 
 

@@ -54,7 +54,7 @@ FAULTS = (
 def main() -> None:
     """Print the findings as JSON; exit with 1 if a test fails or is not there."""
     files = sorted({fault.test.split("::")[0] for fault in FAULTS})
-    command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-v", "--no-header", *files]
+    command = [sys.executable, "-m", "pytest", "-n", "0", "-v", "--no-header", *files]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     passed = re.findall(r"^(\S+) PASSED", done.stdout, re.MULTILINE)
     missing = [fault.test for fault in FAULTS if not any(name.startswith(fault.test) for name in passed)]
