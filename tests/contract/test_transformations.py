@@ -195,23 +195,29 @@ def lowered(model, params, x):
     return jax.jit(model.apply).lower(params, x).as_text().splitlines()
 
 
+@pytest.fixture
+def many_rows(x):
+    """So many that the products are matrix products; those of a few numbers are sums, at full precision."""
+    return jnp.tile(x, (200, 1))
+
+
 @pytest.mark.parametrize(
     ("precision", "word"), [("highest", "HIGHEST"), ("high", "HIGH"), ("default", "DEFAULT")]
 )
-def test_precision_is_in_the_program(precision, word, x):
+def test_precision_is_in_the_program(precision, word, many_rows):
     model = jaxgd.mlp([FEATURES, 4, 2], precision=precision)
-    products = [line for line in lowered(model, model.init(0), x) if "dot_general" in line]
+    products = [line for line in lowered(model, model.init(0), many_rows) if "dot_general" in line]
     assert len(products) == 2
     for line in products:
         assert f"precision = [{word}, {word}]" in line, line
 
 
-def test_precision_of_the_whole_step(x):
+def test_precision_of_the_whole_step(many_rows):
     """The products of the backward pass too."""
     model = jaxgd.mlp([FEATURES, 4, 2])
     step = jaxgd.make_step(jaxgd.make_objective(model, "mse"), "sgd")
     state = jaxgd.TrainState.create(params=model.init(0), optimizer="sgd")
-    text = jax.jit(step).lower(state, {"x": x, "y": jnp.ones((7, 2))}).as_text()
+    text = jax.jit(step).lower(state, {"x": many_rows, "y": jnp.ones((len(many_rows), 2))}).as_text()
     products = [line for line in text.splitlines() if "dot_general" in line]
     assert len(products) == 5
     for line in products:
