@@ -70,7 +70,7 @@ def test_several_runs_are_compared(run, copied, tmp_path):
 @pytest.mark.parametrize(
     ("lost", "said"),
     [
-        ("config.json", "config.json is missing"),
+        ("config.json", "The run was not finished"),
         ("history.csv", "history.csv is missing: there are no curves"),
         ("model.keras", "model.keras is missing: nothing can be measured again"),
     ],
