@@ -306,7 +306,9 @@ def test_the_command_says_equal_and_ends_with_0(tmp_path, capsys):
 
 
 def test_the_command_ends_with_2_for_what_cannot_be_compared(tmp_path, capsys):
-    network = keras.Sequential([keras.Input((FEATURES,)), keras.layers.Reshape((FEATURES,)), keras.layers.Dense(2)])
+    network = keras.Sequential(
+        [keras.Input((FEATURES,)), keras.layers.Reshape((FEATURES,)), keras.layers.Dense(2)]
+    )
     network.save(tmp_path / "unknown.keras")
     uncompiled = keras.Sequential([keras.Input((FEATURES,)), keras.layers.Dense(2)])
     uncompiled.save(tmp_path / "uncompiled.keras")

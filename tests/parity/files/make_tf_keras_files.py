@@ -68,7 +68,12 @@ def make_graph():
     tf_keras.utils.set_random_seed(0)
     inputs = [layers.Input((3,), name=name) for name in ("left", "right")]
     shared = layers.Dense(4, activation="tanh", name="shared")
-    stack = [layers.Input((8,)), layers.Dense(5, activation="tanh"), layers.BatchNormalization(), layers.Dense(4)]
+    stack = [
+        layers.Input((8,)),
+        layers.Dense(5, activation="tanh"),
+        layers.BatchNormalization(),
+        layers.Dense(4),
+    ]
     codes = [shared(each) for each in inputs]
     inner = tf_keras.Sequential(stack, name="inner")(layers.Concatenate()(codes))
     model = tf_keras.Model(inputs, layers.Dense(2, name="out")(layers.Add()([inner, codes[0]])))
