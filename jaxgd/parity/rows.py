@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxgd.graphs import Graph
 from jaxgd.losses import Loss
 from jaxgd.model import Sequential
 from jaxgd.training import make_objective
@@ -30,6 +31,16 @@ _POSITIVE = ("poisson", "mean_squared_logarithmic_error", "mean_absolute_percent
 
 class NotComparableError(ValueError):
     """A model that the ladder cannot be climbed with, for a reason that its user can change."""
+
+
+def stack_of(model: Sequential | Graph) -> Sequential:
+    """The model. Raises NotComparableError for a graph, whose steps no trace holds."""
+    if isinstance(model, Graph):
+        raise NotComparableError(
+            "the model is Functional; traces and the ladder know Sequential ones. Compare the predictions of "
+            "jaxgd.load(path) and the history of jaxgd.fit with Keras's instead."
+        )
+    return model
 
 
 class Extent(NamedTuple):

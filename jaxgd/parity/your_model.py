@@ -11,7 +11,7 @@ import numpy as np
 from jaxgd import keras_files, losses
 from jaxgd.parity import keras_model_side as theirs
 from jaxgd.parity.ladder import Ladder, climb
-from jaxgd.parity.rows import NotComparableError, extent, make_rows, takes_short_batches
+from jaxgd.parity.rows import NotComparableError, extent, make_rows, stack_of, takes_short_batches
 from jaxgd.parity.rung import skipped
 from jaxgd.parity.trace.keras_recorder import record
 from jaxgd.parity.trace.recording import Recording, TraceError
@@ -153,8 +153,8 @@ class _Trial:
         return climb(recording, loaded=params, loaded_state=None if training is None else training.opt_state)
 
     def recorded(self, network: Any, path: Path, name: str) -> Recording:
-        model, _, training = keras_files.load(path)
-        loss = self._loss(training)
+        read, _, training = keras_files.load(path)
+        model, loss = stack_of(read), self._loss(training)
         batch_size = min(self.batch_size, self._num_rows())
         data = self.data or make_rows(model, loss, self._num_rows(), self.seed)
         short = takes_short_batches(model, loss, np.asarray(data["y"]))

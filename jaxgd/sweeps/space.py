@@ -98,7 +98,7 @@ def random_search(space: Mapping[str, Any], count: int, seed: int = 0) -> list[d
     Raises:
       TypeError, ValueError: an empty space, or an axis that is neither.
     >>> random_search({"learning_rate": Range(1e-3, 1e-1, "log"), "hidden": [(8,), (16,)]}, 1)
-    [{'learning_rate': 0.0124878589468, 'hidden': (16,)}]
+    [{'learning_rate': 0.012520653815, 'hidden': (16,)}]
     """
     check_integer("count", count, 1)
     check_integer("seed", seed, 0)

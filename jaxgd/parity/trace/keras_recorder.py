@@ -15,6 +15,7 @@ from jaxgd.model import Sequential
 from jaxgd.optimizers import Optimizer
 from jaxgd.parity.keras_model_side import FRAMEWORK, build_optimizer, config_of
 from jaxgd.parity.kinks import Kinks, kinked_layers, side_of_outputs
+from jaxgd.parity.rows import stack_of
 from jaxgd.parity.trace.recording import Recording, check_recording
 from jaxgd.parity.trace.setup import optimizer_cells
 from jaxgd.training import make_schedule
@@ -196,7 +197,7 @@ def _description(path: Any) -> tuple[Sequential, Any]:
     model, _, training = keras_files.load(path)
     if training is None:
         raise ValueError("the model is not compiled.")
-    return model, training
+    return stack_of(model), training
 
 
 def _slots(model: Sequential, optimizer: Optimizer) -> list[tuple[str, int]]:

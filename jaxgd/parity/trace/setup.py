@@ -22,6 +22,7 @@ from jaxgd.layers import Normalization
 from jaxgd.losses import Loss
 from jaxgd.model import Sequential
 from jaxgd.optimizers import Optimizer, OptimizerState
+from jaxgd.parity.rows import stack_of
 from jaxgd.parity.trace.recording import Recording, TraceError
 
 OPTAX = ("adabelief", "adadelta", "adagrad", "adam", "adamax", "adamw", "lion", "nadam", "rmsprop", "sgd")
@@ -59,7 +60,7 @@ def make_setup(recording: Recording, dtype: str | None = None) -> Setup:
     """
     facts = recording.facts
     try:
-        model = read_model(with_dtype(facts["model"], dtype or recording.dtype), "highest")
+        model = stack_of(read_model(with_dtype(facts["model"], dtype or recording.dtype), "highest"))
         y_shape = recording.arrays["data/y"].shape
         loss = losses.resolve(read_loss(facts["loss"], "loss"), y_shape, (1, *model.output_shape))
         optimizer = _optimizer(facts["optimizer"])
