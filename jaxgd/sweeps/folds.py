@@ -20,7 +20,7 @@ def fold_rows(num_rows: int, folds: int, seed: int = 0, labels: Any = None) -> l
     Raises:
       TypeError, ValueError: a number out of range.
     >>> [rows.tolist() for rows in fold_rows(5, 2)]
-    [[0, 1, 2], [3, 4]]
+    [[1, 2, 4], [0, 3]]
     """
     check_integer("folds", folds, 2)
     check_integer("num_rows", num_rows, 1)
