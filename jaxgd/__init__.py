@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from jaxgd.graphs import Graph, graph
     from jaxgd.keras_files import load, save
     from jaxgd.model import Sequential, mlp, sequential
+    from jaxgd.sweeps import sweep
     from jaxgd.training import (
         Checkpoint,
         EarlyStopping,
