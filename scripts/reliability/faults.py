@@ -56,7 +56,7 @@ def main() -> None:
     files = sorted({fault.test.split("::")[0] for fault in FAULTS})
     command = [sys.executable, "-m", "pytest", "-n", "0", "-v", "--no-header", *files]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    passed = re.findall(r"^(\S+) PASSED", done.stdout, re.MULTILINE)
+    passed = re.findall(r"^(.+?) PASSED", done.stdout, re.MULTILINE)
     missing = [fault.test for fault in FAULTS if not any(name.startswith(fault.test) for name in passed)]
     if done.returncode or missing:
         sys.exit(f"{done.stdout[-3000:]}\nwithout a test that passed: {missing}")
