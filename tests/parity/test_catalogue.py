@@ -36,6 +36,14 @@ def test_a_thousand_steps_in_float64(outcomes):
     assert max(outcome.error for outcome in trajectories) <= FLOAT64
 
 
+def test_float32_trajectories_stay_near_the_same_float64_truth(outcomes):
+    trajectories = [o for o in outcomes if o.case.family == "trajectory" and o.case.dtype == "float32"]
+    assert len(trajectories) >= 29
+    for outcome in trajectories:
+        assert 0 < outcome.truth["keras"] < 1e-2, outcome.case.id
+        assert outcome.truth["jaxgd"] <= 2 * outcome.truth["keras"], outcome.case.id
+
+
 def test_bits_are_demanded_where_arithmetic_is_elementwise(outcomes):
     demanded = [outcome for outcome in outcomes if outcome.demands_bits]
     subjects = {outcome.case.subject for outcome in demanded if outcome.case.family == "optimizer"}

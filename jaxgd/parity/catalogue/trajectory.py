@@ -41,10 +41,14 @@ def cases() -> Iterator[Case]:
 
 
 def inputs(case: Case) -> Results:
-    """The rows, the same for every optimizer."""
+    """The rows and the first weights, the same for every optimizer and in both precisions."""
+    with jax.enable_x64(False):
+        weights = our_model(STACK, LOSS, "float32").init(SEED)
+    start = {path: case.cast(value) for path, value in flat(weights).items()}
     names = our_model(STACK, LOSS, case.dtype).names
     rows = data(replace(case, subject=STACK, options=()), LOSS)
     fixed = {"stack": STACK, "loss": LOSS, "seed": SEED, "names": names, "checkpoints": CHECKPOINTS}
+    fixed["start"] = start
     return {**fixed, "data": rows, "arguments": dict(case.options)}
 
 
@@ -63,10 +67,18 @@ def got(case: Case, inputs: Results) -> Results:
     batch = {name: jnp.asarray(inputs["data"][name]) for name in ("x", "y")}
     optimizer = make_optimizer(case.subject, inputs["arguments"])
     step = jaxgd.make_step(jaxgd.make_objective(model, LOSS, targets=inputs["data"]["y"]), optimizer)
-    state = jaxgd.TrainState.create(params=model.init(SEED), optimizer=optimizer)
+    state = jaxgd.TrainState.create(params=_tree(inputs["start"]), optimizer=optimizer)
     params, losses = _run(step, state, batch, max(CHECKPOINTS))
     at = np.asarray(CHECKPOINTS) - 1
     return {"trajectory": {path: value[at] for path, value in flat(params).items()}, "losses": losses[at]}
+
+
+def _tree(start: Results) -> dict[str, dict[str, Any]]:
+    tree: dict[str, dict[str, Any]] = {}
+    for path, value in start.items():
+        layer, leaf = path.split("/")
+        tree.setdefault(layer, {})[leaf] = jnp.asarray(value)
+    return tree
 
 
 def tolerance(case: Case) -> Tolerance:

@@ -13,6 +13,7 @@ def expected(case: Case, inputs: Results) -> Results:
     data = inputs["data"]
     model = keras_model(inputs["stack"], inputs["loss"], inputs["seed"])
     model.compile(loss=inputs["loss"])
+    model.set_weights([inputs["start"][path] for path in weights_of(model, inputs["names"])])
     optimizer = make_optimizer(case.subject, inputs["arguments"])
     variables = model.trainable_variables
     optimizer.build(variables)
