@@ -297,10 +297,11 @@ def _execute(
 ) -> "FitResult":
     """Training, with what the library warns of shown as a line each, and what it refuses as a message."""
     from jaxgd.checkpoints import CheckpointError
-    from jaxgd.cli.display import make_display, stopping_when
+    from jaxgd.cli.interrupting import stopping_when
     from jaxgd.runs.folder import CHECKPOINT
     from jaxgd.runs.training import train_plan
     from jaxgd.training import Checkpoint
+    from jaxgd.training.display import make_display
 
     checkpoint = Checkpoint(folder / CHECKPOINT, every=every)
     with make_display(output.console) as display, warnings_as_lines():

@@ -25,7 +25,7 @@ from jaxgd.training.preparing import (
     ready_data,
     split_data,
 )
-from jaxgd.training.progress import ProgressFn
+from jaxgd.training.progress import ProgressFn, reporting_to
 from jaxgd.training.result import FitResult
 from jaxgd.training.state import TrainState, copy
 
@@ -55,7 +55,7 @@ def fit(
     checkpoint: Checkpoint | str | PathLike[str] | None = None,
     on_divergence: str = "stop",
     max_halvings: int = 3,
-    progress: ProgressFn | None = None,
+    progress: ProgressFn | bool | None = False,
 ) -> FitResult:
     """Train a model as Keras's `compile` and `fit` do.
 
@@ -93,7 +93,8 @@ def fit(
       on_divergence: "stop"; or "restore": go back to the start of the epoch with the lowest training loss
         and on with half the learning rate.
       max_halvings: how often the latter may happen before the run stops.
-      progress: called between chunks of the run with a `Progress`; returning False ends the run.
+      progress: True shows epochs, losses and the time left on stderr; or a function that is called between
+        chunks of the run with a `Progress`, and ends the run by returning False.
 
     Returns: a `FitResult`.
     Raises:
@@ -142,4 +143,5 @@ def fit(
         identity = describe_run(objective, chosen, training, validation, given, settings)
         saver = Saver(saving, identity, make_goal(objective, saving.monitor, early_stopping, validation))
     loop = HostLoop(spec, objective, training, validation, order, early_stopping, started, saver, halvings)
-    return loop.until(epochs, initial_epoch, copy(state), progress)
+    with reporting_to(progress) as report_to:
+        return loop.until(epochs, initial_epoch, copy(state), report_to)
