@@ -27,6 +27,7 @@ from jaxgd.training.restoring import Anchor
 from jaxgd.training.result import FitResult
 from jaxgd.training.run import Limits, RunSpec, RunState, run_chunk, zero_sums
 from jaxgd.training.state import TrainState, copy
+from jaxgd.training.watching import Watcher, WatchFn
 
 
 @dataclass
@@ -58,6 +59,7 @@ class HostLoop:
         started: float,
         saver: Saver | None = None,
         max_halvings: int = 0,
+        watch: WatchFn | None = None,
     ) -> None:
         self.spec = spec
         self.objective = objective
@@ -70,6 +72,7 @@ class HostLoop:
         self.started = started
         self.saver = saver
         self.max_halvings = max_halvings
+        self.watch = watch
         self.num_rows = len(training["x"])
         self.steps_per_epoch = steps_per_epoch(self.num_rows, spec.batch_size)
         self.scalars = model_scalars(objective.model)
@@ -82,6 +85,7 @@ class HostLoop:
     ) -> FitResult:
         """Run the epochs from `initial_epoch` up to `epochs`, or what is left of them after a checkpoint."""
         self.epochs, self.initial_epoch = epochs, initial_epoch
+        self.watcher = None if self.watch is None else Watcher(self.watch, epochs)
         state = self._start(train, initial_epoch)
         anchor = Anchor.at(state) if self.max_halvings else None
         with nullcontext() if self.saver is None else self.saver.open():
@@ -89,8 +93,11 @@ class HostLoop:
             program = self._compile(position.state)
             data = time.perf_counter() - self.started - program.seconds
             outlook = Outlook(program, self._pace(int(train.step), position, progress))
+            self._look(position.state)
             position = self._to_the_end(outlook, position, progress)
         seconds = {"data": data, "compile": program.seconds, "run": outlook.pace.elapsed()}
+        if self.watcher is not None:
+            seconds |= {"run": seconds["run"] - self.watcher.seconds, "watch": self.watcher.seconds}
         return self._result(position, outlook, seconds)
 
     def _resumed(self, start: Position) -> Position:
@@ -131,7 +138,13 @@ class HostLoop:
         if found is not None and anchor is not None and len(position.restored) < self.max_halvings:
             return self._gone_back(outlook, position, anchor, found)
         outlook.divergence = found
+        if found is None:
+            self._look(position.state)
         return position
+
+    def _look(self, state: RunState) -> None:
+        if self.watcher is not None:
+            self.watcher.look(state)
 
     def _gone_back(self, outlook: Outlook, position: Position, anchor: Anchor, found: Divergence) -> Position:
         """The start of the best epoch, with half the learning rate."""
@@ -173,7 +186,8 @@ class HostLoop:
         return limit if self.saver is None else self.saver.next_step(int(state.train.step), limit)
 
     def _last_epoch(self, state: RunState) -> int:
-        return min(self.epochs, int(state.epoch) + self.spec.capacity)
+        due = self.epochs if self.watcher is None else self.watcher.next_epoch(int(state.epoch))
+        return min(self.epochs, int(state.epoch) + self.spec.capacity, due)
 
     def _limits(self, epoch: int, step: int) -> Limits:
         return Limits(jnp.int32(epoch), jnp.int32(step), self.stopping)
