@@ -13,11 +13,11 @@ from jaxgd._statistics import merge, partition
 from jaxgd._types import Array, PyTree
 from jaxgd.optimizers._scaling import scale_learning_rate
 from jaxgd.training import divergence
-from jaxgd.training.batching import batches, steps_per_epoch
+from jaxgd.training.batching import epoch_batches, steps_per_epoch
 from jaxgd.training.checkpointing import Position, Saver
 from jaxgd.training.divergence import Divergence
 from jaxgd.training.early_stopping import EarlyStopping
-from jaxgd.training.evaluation import fetch, model_scalars
+from jaxgd.training.evaluation import Summed, fetch, model_scalars
 from jaxgd.training.history import History
 from jaxgd.training.leaving import leaving_on_sigterm
 from jaxgd.training.objective import Objective
@@ -53,7 +53,7 @@ class HostLoop:
         spec: RunSpec,
         objective: Objective,
         training: dict[str, Array],
-        validation: dict[str, Array] | None,
+        validation: dict[str, Array] | Summed | None,
         order: Any,
         early_stopping: EarlyStopping | None,
         started: float,
@@ -150,8 +150,7 @@ class HostLoop:
         """The start of the best epoch, with half the learning rate."""
         state = copy(anchor.state)
         if anchor.best.epoch is not None:
-            limits = self._limits(anchor.best.epoch, FOREVER)
-            state = outlook.program.call(*self._arguments(state, limits))[0]
+            state = self._to_epoch(outlook.program, state, anchor.best.epoch)
         opt_state = scale_learning_rate(state.train.opt_state, 0.5)
         state = replace(state, train=replace(state.train, opt_state=opt_state))
         outlook.pace.back(state)
@@ -161,6 +160,10 @@ class HostLoop:
             anchor=Anchor.at(state),
             restored=(*position.restored, found),
         )
+
+    def _to_epoch(self, program: Compiled, state: RunState, epoch: int) -> RunState:
+        """The start of an epoch, computed from an earlier state, which is donated."""
+        return program.call(*self._arguments(state, self._limits(epoch, FOREVER)))[0]
 
     def _start(self, train: TrainState, initial_epoch: int) -> RunState:
         rule = self.spec.early_stopping
@@ -208,8 +211,8 @@ class HostLoop:
     ) -> tuple[RunState, Divergence]:
         """The chunk again, up to its last finite step, and what happened in the step that follows."""
         state, following = self._bracket(program, before, int(after.train.step))
-        schedule = batches(self.order.rows(state.epoch, self.num_rows), self.spec.batch_size)
-        rows = schedule[state.batch]
+        order = epoch_batches(self.order, state.epoch, self.num_rows, self.spec.batch_size)
+        rows = order.rows(state.batch)
         batch = fetch(self.data, rows, padded=bool((rows < 0).any()))
         found = divergence.explain(
             self.objective,
@@ -218,9 +221,13 @@ class HostLoop:
             following.train,
             batch,
             (int(state.epoch) + 1, int(state.batch) + 1),
-            np.asarray(rows)[np.asarray(rows) >= 0],
+            self._row_numbers(np.asarray(rows)[np.asarray(rows) >= 0]),
         )
         return state, found
+
+    def _row_numbers(self, places: np.ndarray) -> np.ndarray:
+        """The numbers by which a user knows the rows at these places of `data`."""
+        return places
 
     def _bracket(self, program: Compiled, before: RunState, bad: int) -> tuple[RunState, RunState]:
         """The last finite state, and the one a step later.
