@@ -1,6 +1,7 @@
 """Evaluation and prediction over batches, each one compiled program."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax
@@ -117,6 +118,14 @@ def evaluate_batches(
     zero = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), first)
     sums, _ = jax.lax.scan(body, zero, schedule)
     return close(objective, sums)
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Summed:
+    """Validation that was done outside the program: the sums over all its batches."""
+
+    sums: PyTree
 
 
 def fetch(data: Mapping[str, Array], rows: Array, padded: bool) -> dict[str, Array]:

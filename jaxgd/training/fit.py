@@ -28,6 +28,7 @@ from jaxgd.training.preparing import (
 from jaxgd.training.progress import ProgressFn, reporting_to
 from jaxgd.training.result import FitResult
 from jaxgd.training.state import TrainState, copy
+from jaxgd.training.watching import WatchFn
 
 
 def fit(
@@ -56,6 +57,7 @@ def fit(
     on_divergence: str = "stop",
     max_halvings: int = 3,
     progress: ProgressFn | bool | None = False,
+    watch: WatchFn | None = None,
 ) -> FitResult:
     """Train a model as Keras's `compile` and `fit` do.
 
@@ -95,6 +97,9 @@ def fit(
       max_halvings: how often the latter may happen before the run stops.
       progress: True shows epochs, losses and the time left on stderr; or a function that is called between
         chunks of the run with a `Progress`, and ends the run by returning False.
+      watch: watch(epochs finished, state), called at the start and after every epoch (of more than 200 epochs
+        after 200 of them, evenly spread). It must not keep the state's arrays; no number of the run
+        depends on it.
 
     Returns: a `FitResult`.
     Raises:
@@ -142,6 +147,8 @@ def fit(
         settings |= {"initial_epoch": initial_epoch, "early_stopping": early_stopping}
         identity = describe_run(objective, chosen, training, validation, given, settings)
         saver = Saver(saving, identity, make_goal(objective, saving.monitor, early_stopping, validation))
-    loop = HostLoop(spec, objective, training, validation, order, early_stopping, started, saver, halvings)
+    loop = HostLoop(
+        spec, objective, training, validation, order, early_stopping, started, saver, halvings, watch
+    )
     with reporting_to(progress) as report_to:
         return loop.until(epochs, initial_epoch, copy(state), report_to)

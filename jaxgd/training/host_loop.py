@@ -13,11 +13,11 @@ from jaxgd._statistics import merge, partition
 from jaxgd._types import Array, PyTree
 from jaxgd.optimizers._scaling import scale_learning_rate
 from jaxgd.training import divergence
-from jaxgd.training.batching import batches, steps_per_epoch
+from jaxgd.training.batching import epoch_batches, steps_per_epoch
 from jaxgd.training.checkpointing import Position, Saver
 from jaxgd.training.divergence import Divergence
 from jaxgd.training.early_stopping import EarlyStopping
-from jaxgd.training.evaluation import fetch, model_scalars
+from jaxgd.training.evaluation import Summed, fetch, model_scalars
 from jaxgd.training.history import History
 from jaxgd.training.leaving import leaving_on_sigterm
 from jaxgd.training.objective import Objective
@@ -27,6 +27,7 @@ from jaxgd.training.restoring import Anchor
 from jaxgd.training.result import FitResult
 from jaxgd.training.run import Limits, RunSpec, RunState, run_chunk, zero_sums
 from jaxgd.training.state import TrainState, copy
+from jaxgd.training.watching import Watcher, WatchFn
 
 
 @dataclass
@@ -52,12 +53,13 @@ class HostLoop:
         spec: RunSpec,
         objective: Objective,
         training: dict[str, Array],
-        validation: dict[str, Array] | None,
+        validation: dict[str, Array] | Summed | None,
         order: Any,
         early_stopping: EarlyStopping | None,
         started: float,
         saver: Saver | None = None,
         max_halvings: int = 0,
+        watch: WatchFn | None = None,
     ) -> None:
         self.spec = spec
         self.objective = objective
@@ -70,6 +72,7 @@ class HostLoop:
         self.started = started
         self.saver = saver
         self.max_halvings = max_halvings
+        self.watch = watch
         self.num_rows = len(training["x"])
         self.steps_per_epoch = steps_per_epoch(self.num_rows, spec.batch_size)
         self.scalars = model_scalars(objective.model)
@@ -82,6 +85,7 @@ class HostLoop:
     ) -> FitResult:
         """Run the epochs from `initial_epoch` up to `epochs`, or what is left of them after a checkpoint."""
         self.epochs, self.initial_epoch = epochs, initial_epoch
+        self.watcher = None if self.watch is None else Watcher(self.watch, epochs)
         state = self._start(train, initial_epoch)
         anchor = Anchor.at(state) if self.max_halvings else None
         with nullcontext() if self.saver is None else self.saver.open():
@@ -89,8 +93,11 @@ class HostLoop:
             program = self._compile(position.state)
             data = time.perf_counter() - self.started - program.seconds
             outlook = Outlook(program, self._pace(int(train.step), position, progress))
+            self._look(position.state)
             position = self._to_the_end(outlook, position, progress)
         seconds = {"data": data, "compile": program.seconds, "run": outlook.pace.elapsed()}
+        if self.watcher is not None:
+            seconds |= {"run": seconds["run"] - self.watcher.seconds, "watch": self.watcher.seconds}
         return self._result(position, outlook, seconds)
 
     def _resumed(self, start: Position) -> Position:
@@ -131,14 +138,19 @@ class HostLoop:
         if found is not None and anchor is not None and len(position.restored) < self.max_halvings:
             return self._gone_back(outlook, position, anchor, found)
         outlook.divergence = found
+        if found is None:
+            self._look(position.state)
         return position
+
+    def _look(self, state: RunState) -> None:
+        if self.watcher is not None:
+            self.watcher.look(state)
 
     def _gone_back(self, outlook: Outlook, position: Position, anchor: Anchor, found: Divergence) -> Position:
         """The start of the best epoch, with half the learning rate."""
         state = copy(anchor.state)
         if anchor.best.epoch is not None:
-            limits = self._limits(anchor.best.epoch, FOREVER)
-            state = outlook.program.call(*self._arguments(state, limits))[0]
+            state = self._to_epoch(outlook.program, state, anchor.best.epoch)
         opt_state = scale_learning_rate(state.train.opt_state, 0.5)
         state = replace(state, train=replace(state.train, opt_state=opt_state))
         outlook.pace.back(state)
@@ -148,6 +160,10 @@ class HostLoop:
             anchor=Anchor.at(state),
             restored=(*position.restored, found),
         )
+
+    def _to_epoch(self, program: Compiled, state: RunState, epoch: int) -> RunState:
+        """The start of an epoch, computed from an earlier state, which is donated."""
+        return program.call(*self._arguments(state, self._limits(epoch, FOREVER)))[0]
 
     def _start(self, train: TrainState, initial_epoch: int) -> RunState:
         rule = self.spec.early_stopping
@@ -173,7 +189,8 @@ class HostLoop:
         return limit if self.saver is None else self.saver.next_step(int(state.train.step), limit)
 
     def _last_epoch(self, state: RunState) -> int:
-        return min(self.epochs, int(state.epoch) + self.spec.capacity)
+        due = self.epochs if self.watcher is None else self.watcher.next_epoch(int(state.epoch))
+        return min(self.epochs, int(state.epoch) + self.spec.capacity, due)
 
     def _limits(self, epoch: int, step: int) -> Limits:
         return Limits(jnp.int32(epoch), jnp.int32(step), self.stopping)
@@ -194,8 +211,8 @@ class HostLoop:
     ) -> tuple[RunState, Divergence]:
         """The chunk again, up to its last finite step, and what happened in the step that follows."""
         state, following = self._bracket(program, before, int(after.train.step))
-        schedule = batches(self.order.rows(state.epoch, self.num_rows), self.spec.batch_size)
-        rows = schedule[state.batch]
+        order = epoch_batches(self.order, state.epoch, self.num_rows, self.spec.batch_size)
+        rows = order.rows(state.batch)
         batch = fetch(self.data, rows, padded=bool((rows < 0).any()))
         found = divergence.explain(
             self.objective,
@@ -204,9 +221,13 @@ class HostLoop:
             following.train,
             batch,
             (int(state.epoch) + 1, int(state.batch) + 1),
-            np.asarray(rows)[np.asarray(rows) >= 0],
+            self._row_numbers(np.asarray(rows)[np.asarray(rows) >= 0]),
         )
         return state, found
+
+    def _row_numbers(self, places: np.ndarray) -> np.ndarray:
+        """The numbers by which a user knows the rows at these places of `data`."""
+        return places
 
     def _bracket(self, program: Compiled, before: RunState, bad: int) -> tuple[RunState, RunState]:
         """The last finite state, and the one a step later.

@@ -18,7 +18,7 @@ class FitResult:
       state: to go on from: `fit(..., state=result.state, initial_epoch=...)`.
       history: a value an epoch of the loss and the metrics.
       compilations: how many training programs were compiled for this call: 1, or 0 if there was one.
-      seconds: {"data", "compile", "run"}.
+      seconds: {"data", "compile", "run"}, and "watch" if somebody watched.
       stopped_early: whether early stopping ended the run.
       best_epoch: the best epoch, counted from 0, if early stopping looked for it.
       divergence: where the loss stopped being finite, or None.
