@@ -222,8 +222,7 @@ def _history(contents: Contents, columns: Sequence[str]) -> History:
     if not arrays and not len(numbers):  # before the first epoch there is no column yet
         return History()
     check_names(set(arrays), set(columns), str(contents.path))
-    is_thinned = len(numbers) and int(numbers[-1]) != len(numbers)
-    return History({name: arrays[name] for name in columns}, numbers if is_thinned else None)
+    return History.of_rows({name: arrays[name] for name in columns}, numbers)
 
 
 def _environment() -> dict[str, Any]:
