@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from jaxgd.sweeps import SweepTable
 
 _SETTINGS = set(Settings().to_dict()) - {"on_divergence", "max_halvings"}
-_HOW = ("lanes", "memory_budget", "plan", "checkpoint_every")
+_HOW = ("lanes", "devices", "memory_budget", "plan", "checkpoint_every")
 _WITH_RESUME = {"resume", *_HOW, "explain_plan", "quiet", "color", "as_json"}
 
 
@@ -41,6 +41,7 @@ _WITH_RESUME = {"resume", *_HOW, "explain_plan", "quiet", "color", "as_json"}
 @click.option("--refit", is_flag=True, help="Train the best settings on all rows, nothing held out.")
 @click.option("--plan", default="auto", show_default=True, help="auto, sequential, map, vmap or vmap:WIDTH.")
 @click.option("--explain-plan", is_flag=True, help="Show what the planner weighed, and why it chose.")
+@click.option("--devices", type=int, metavar="N", help="Devices that take members, a lane each in turn.")
 @click.option("--lanes", type=int, metavar="N", help="Members side by side.  [default: one a core]")
 @click.option("--memory-budget", type=float, metavar="MIB", help="[default: half of the machine's memory]")
 @click.option(
@@ -52,9 +53,7 @@ _WITH_RESUME = {"resume", *_HOW, "explain_plan", "quiet", "color", "as_json"}
     help="How often the members under way are saved.",
 )
 @click.option("--out", metavar="FOLDER", help="The sweep's folder.  [default: sweeps/DATA-N]")
-@click.option(
-    "--resume", metavar="FOLDER", help="Go on with the sweep in FOLDER, whatever ended it."
-)
+@click.option("--resume", metavar="FOLDER", help="Go on with the sweep in FOLDER, whatever ended it.")
 @output_options
 def command(
     quiet: bool, color: bool, as_json: bool, explain_plan: bool, resume: str | None, **given: Any
