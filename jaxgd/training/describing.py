@@ -30,7 +30,7 @@ def describe_run(
     """
     rows = {"training": training, "validation": validation}
     return {
-        "data": {name: _arrays(data) for name, data in rows.items()},
+        "data": {name: data_facts(data) for name, data in rows.items()},
         **describe(objective),
         "optimizer": {"kind": optimizer.rule.class_name, **describe(optimizer.settings)},
         **{name: None if tree is None else tree_digest(tree) for name, tree in given.items()},
@@ -57,5 +57,8 @@ def make_goal(
     return Goal(monitor, mode == "max")
 
 
-def _arrays(data: Mapping[str, Any] | None) -> Any:
-    return None if data is None else {name: describe(array) for name, array in named_leaves(data).items()}
+def data_facts(data: Any) -> Any:
+    """Checksums of arrays; a number stands for itself."""
+    if data is None or isinstance(data, int):
+        return data
+    return {name: describe(array) for name, array in named_leaves(data).items()}

@@ -9,7 +9,6 @@ from jaxgd import optimizers
 from jaxgd._checks import check_integer
 from jaxgd._types import Params
 from jaxgd.model_base import Model
-from jaxgd.optimizers._scaling import scale_learning_rate
 from jaxgd.training.checkpointing import Checkpoint, Saver
 from jaxgd.training.describing import describe_run, make_goal
 from jaxgd.training.early_stopping import EarlyStopping
@@ -18,22 +17,23 @@ from jaxgd.training.objective import make_objective
 from jaxgd.training.preparing import (
     check_on_divergence,
     check_seed,
-    check_state,
+    first_state,
     make_order,
     make_spec,
-    new_state,
     ready_data,
     split_data,
 )
 from jaxgd.training.progress import ProgressFn
 from jaxgd.training.result import FitResult
 from jaxgd.training.state import TrainState, copy
+from jaxgd.training.streaming.fitting import RowsOfRun, RunOfRows, fit_stream
+from jaxgd.training.streaming.source import RowSource
 
 
 def fit(
     model: Model,
     x: Any,
-    y: Any,
+    y: Any = None,
     *,
     loss: Any = "mean_squared_error",
     optimizer: Any = "sgd",
@@ -112,6 +112,15 @@ def fit(
     check_seed(seed)
     if state is not None and params is not None:
         raise ValueError("params: expected not together with state, which has its own.")
+    chosen = optimizers.get(optimizer)
+    if isinstance(x, RowSource):
+        rows = RowsOfRun(x, y, sample_weight, class_weight, validation_data, validation_split)
+        of_objective = {"loss": loss, "metrics": metrics, "weighted_metrics": weighted_metrics}
+        run = RunOfRows(
+            chosen, epochs, batch_size, shuffle, seed, params, state, initial_epoch, early_stopping, saving,
+            halvings, progress, started,
+        )  # fmt: skip
+        return fit_stream(model, rows, {**of_objective, "loss_weights": loss_weights}, run)
     training, validation = split_data(
         model, x, y, sample_weight, class_weight, validation_data, validation_split
     )
@@ -125,14 +134,7 @@ def fit(
     )
     training = ready_data(objective, training)
     validation = None if validation is None else ready_data(objective, validation)
-    chosen = optimizers.get(optimizer)
-    if state is not None:
-        check_state(model, chosen, state)
-    given = {"params": params, "state": state}
-    if state is None:
-        state = new_state(model, chosen, seed, params)
-    if halvings:
-        scale_learning_rate(state.opt_state, 0.5)  # raises for a rate that cannot be halved
+    state, given = first_state(model, chosen, seed, params, state, halvings)
     spec = make_spec(objective, chosen.rule, batch_size, training, validation, early_stopping)
     order = make_order(shuffle, seed, len(training["x"]))
     saver = None
