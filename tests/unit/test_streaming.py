@@ -153,7 +153,8 @@ def test_one_program_serves_all_windows_epochs_and_seeds():
 def test_interrupted_run_goes_on_bit_for_bit_from_the_middle_of_an_epoch(tmp_path, streams_validation):
     data, held = arrays(), arrays(60)
     validation = Arrays(held, (30, 30), 32) if streams_validation else (held["x"], held["y"])
-    model, stopping = random_network("float32"), EarlyStopping("val_loss", patience=5, restore_best_weights=True)
+    model = random_network("float32")
+    stopping = EarlyStopping("val_loss", patience=5, restore_best_weights=True)
     settings = {**SETTINGS, "epochs": 4, "validation_data": validation, "early_stopping": stopping}
     whole = jaxgd.fit(model, Arrays(data, SIZES, 32), **settings)
     for steps in (3, 17, 26):

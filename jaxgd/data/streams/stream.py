@@ -80,7 +80,7 @@ def stream_of(
     warn: WarnFn | None = None,
 ) -> "Stream":
     """`stream` with all that can be wished. `warn` is told of files that are left out; None warns."""
-    files = open_files(where, on_bad_file, _warn if warn is None else warn)
+    files = open_files(where, on_bad_file, warn_user if warn is None else warn)
     scanned = scan(files, wishes)
     return Stream(
         scanned.files, wishes, scanned.encoding, scanned.blocks, scanned=scanned, window_rows=window
@@ -126,6 +126,11 @@ class Stream(RowSource):
     def skipped(self) -> dict[str, str]:
         """{path: why} of the files that were left out."""
         return dict(self.files.skipped)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the columns of the files."""
+        return self.files.names
 
     @cached_property
     def fingerprint(self) -> str:
@@ -262,5 +267,6 @@ class _Rows:
     num_rows: int
 
 
-def _warn(message: str) -> None:
+def warn_user(message: str) -> None:
+    """A warning for whoever called `stream`."""
     warnings.warn(message, UserWarning, stacklevel=4)

@@ -4,16 +4,21 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+import jax
+import numpy as np
+
 from jaxgd._checks import check_real, wrong
 from jaxgd._types import PyTree
+from jaxgd.checkpoints.rows import row_facts, show_rows
 from jaxgd.model_base import Model
+from jaxgd.scaling import hosts
 from jaxgd.training.batching import Shuffled
 from jaxgd.training.checkpointing import Checkpoint, Saver
-from jaxgd.training.describing import data_facts, describe_run, make_goal
+from jaxgd.training.describing import describe_run, make_goal
 from jaxgd.training.early_stopping import EarlyStopping
 from jaxgd.training.objective import Objective, make_objective
 from jaxgd.training.preparing import first_state, make_order, make_spec, ready_data, split_data
-from jaxgd.training.progress import ProgressFn
+from jaxgd.training.progress import ProgressFn, reporting_to
 from jaxgd.training.result import FitResult
 from jaxgd.training.state import TrainState, copy
 from jaxgd.training.streaming.evaluating import StreamSums, first_row
@@ -22,6 +27,7 @@ from jaxgd.training.streaming.loop import StreamLoop
 from jaxgd.training.streaming.order import StreamOrder
 from jaxgd.training.streaming.source import Part, RowSource
 from jaxgd.training.streaming.windows import WindowReader, ready_for, ready_rows, window_rows
+from jaxgd.training.watching import WatchFn
 
 
 class RowsOfRun(NamedTuple):
@@ -33,6 +39,16 @@ class RowsOfRun(NamedTuple):
     class_weight: Mapping[Any, Any] | None
     validation_data: Any
     validation_split: float
+    devices: Any
+
+    def check(self) -> None:
+        """Raises ValueError for what a source cannot have."""
+        self.source.check_alone(self.y, self.sample_weight)
+        if self.devices not in (None, 1, "auto") or hosts.num_processes() > 1:
+            raise ValueError(
+                "devices: a source trains in one process on one device; give arrays, memory-mapped ones say, "
+                "to train on several."
+            )
 
     def divided(self) -> tuple[RowSource, Any]:
         """The source of the training rows, and what validates: a source, arrays or None."""
@@ -61,27 +77,28 @@ class RunOfRows(NamedTuple):
     early_stopping: EarlyStopping | None
     saving: Checkpoint | None
     halvings: int
-    progress: ProgressFn | None
+    progress: ProgressFn | bool | None
+    watch: WatchFn | None
     started: float
 
 
 def fit_stream(model: Model, rows: RowsOfRun, of_objective: Mapping[str, Any], run: RunOfRows) -> FitResult:
     """Train on a source of rows. Raises as `fit`, and what the source raises."""
-    rows.source.check_alone(rows.y, rows.sample_weight)
+    rows.check()
     training, validating = rows.divided()
     template = first_row(training, ready_rows(model, rows.class_weight))
     objective = make_objective(model, targets=template["y"], **of_objective)
     template = ready_data(objective, template)
     batch_size = min(run.batch_size, training.num_rows)
     streamed, validation, num_validation = _validation(model, objective, validating, batch_size)
-    counts = [None if n is None else {"x": range(n)} for n in (training.num_rows, num_validation)]
+    counts = [_as_data(count) for count in (training.num_rows, num_validation)]
     spec = make_spec(objective, run.optimizer.rule, run.batch_size, *counts, run.early_stopping)
     state, given = first_state(model, run.optimizer, run.seed, run.params, run.state, run.halvings)
     size = window_rows(training.window_rows, batch_size, training.num_rows, template)
     order = StreamOrder(training.block_rows, batch_size, size, _words(run.shuffle, run.seed))
     facts = {"training": training, "validation": validating if streamed else validation, "window": size}
     reader = WindowReader(training, order, ready_for(objective, rows.class_weight))
-    with Feed(reader, max(run.epochs, 1)) as feed:
+    with Feed(reader, max(run.epochs, 1)) as feed, reporting_to(run.progress) as report_to:
         loop = StreamLoop(
             feed,
             streamed,
@@ -93,10 +110,16 @@ def fit_stream(model: Model, rows: RowsOfRun, of_objective: Mapping[str, Any], r
             started=run.started,
             saver=_saver(objective, run, given, facts, num_validation),
             max_halvings=run.halvings,
+            watch=run.watch,
         )
         if streamed is not None:
             loop.columns += tuple(f"val_{name}" for name in loop.columns)
-        return loop.until(run.epochs, run.initial_epoch, copy(state), run.progress)
+        return loop.until(run.epochs, run.initial_epoch, copy(state), report_to)
+
+
+def _as_data(num_rows: int | None) -> dict[str, Any] | None:
+    """What stands for data where only the number of rows is looked at."""
+    return None if num_rows is None else {"x": jax.ShapeDtypeStruct((num_rows,), np.float32)}
 
 
 def _validation(
@@ -139,13 +162,15 @@ def _saver(
         "initial_epoch": run.initial_epoch,
         "early_stopping": run.early_stopping,
     }
-    identity = describe_run(objective, run.optimizer, {}, None, given, settings)
-    identity["data"] = {name: _facts(value) for name, value in facts.items()}
-    validation = None if num_validation is None else {}
-    return Saver(
-        run.saving, identity, make_goal(objective, run.saving.monitor, run.early_stopping, validation)
-    )
+    rows = {name: _facts(value) for name, value in facts.items()}
+    identity = describe_run(objective, run.optimizer, rows, given, settings)
+    validates = num_validation is not None
+    goal = make_goal(objective, run.saving.monitor, run.early_stopping, validates)
+    return Saver(run.saving, identity, goal)
 
 
 def _facts(value: Any) -> Any:
-    return dict(value.describe()) if isinstance(value, RowSource) else data_facts(value)
+    """A source, the arrays that validate, None, or a number, in plain values."""
+    if isinstance(value, RowSource):
+        return dict(value.describe())
+    return value if value is None or isinstance(value, int) else show_rows([row_facts(value)])

@@ -61,7 +61,7 @@ class StreamLoop(HostLoop):
             return super()._to_the_end(outlook, position, progress)
         except Exception:
             if self.saver is not None and self.reached is not None:
-                self.saver.save(self.reached)
+                self.saver.save(self._storable(self.reached))
             raise
 
     def _advance(self, outlook: Outlook, position: Position) -> Position:
@@ -112,7 +112,7 @@ class StreamLoop(HostLoop):
         return min(super()._next_step(outlook, state), self._stop(state))
 
     def _last_epoch(self, state: RunState) -> int:
-        return min(self.epochs, int(state.epoch) + 1)
+        return min(super()._last_epoch(state), int(state.epoch) + 1)
 
     def _row_numbers(self, places: np.ndarray) -> np.ndarray:
         if self.window is None:
