@@ -137,6 +137,19 @@ def _count_or_auto(context: click.Context, parameter: click.Parameter, value: st
     metavar="MODEL",
     help="A .keras or .h5 file to go on from: network, weights, loss, optimizer with its state.",
 )
+@click.option(
+    "--window",
+    type=int,
+    metavar="ROWS",
+    help="Stream DATA from its files, so many rows in memory at a time.  [default for folders: 64 MiB of them]",
+)
+@click.option(
+    "--on-bad-file",
+    default=_DEFAULTS.on_bad_file,
+    show_default=True,
+    metavar="WAY",
+    help="A file of a folder that cannot be read: stop, or skip it.",
+)
 @click.option("--out", metavar="FOLDER", help="The run folder.  [default: runs/DATA-N]")
 @click.option(
     "--checkpoint-every",
@@ -206,6 +219,9 @@ def command(
     diabetes. Numbers are standardised and text becomes categories inside the run, which later takes raw
     rows. A regression's output is scaled to the target's own units inside the model.
 
+    DATA may be larger than memory: a folder, or a pattern in quotes, of Parquet, CSV, TSV or NPY files with
+    equal columns is streamed, one window of rows after the other, in an order that seed and epoch decide.
+
     With --from a model that Keras or jaxgd saved goes on: the table's features must be the model's, in order.
 
     A run that was killed, interrupted or terminated goes on with --resume, and ends with the same numbers,
@@ -215,6 +231,7 @@ def command(
     Examples:
       jaxgd train
       jaxgd train houses.csv --target price --epochs 200 --patience 20
+      jaxgd train "parts/*.parquet" --target price --batch-size 1024
       jaxgd train --resume runs/houses-1
       jaxgd train houses.csv --from model.keras --epochs 20
       jaxgd train houses.csv --devices auto
@@ -309,9 +326,10 @@ def _train(job: _Job, every: float, with_report: bool, output: "Output", as_json
 
     settings = job.settings
     with precision_of(settings.dtype), ExitStack() as stack:
-        with bad_input():
+        with bad_input(), warnings_as_lines():
             with together("the plan"):
                 plan = runs.make_plan(settings, job.table)
+                _check_profile(job)
                 runs.check_savable(plan)
             with together("the run's folder"):
                 folder = job.folder
@@ -353,6 +371,14 @@ def _train(job: _Job, every: float, with_report: bool, output: "Output", as_json
     return INTERRUPTED if interrupt else DONE
 
 
+def _check_profile(job: _Job) -> None:
+    """Raises BadInput for a trace of a run whose time goes into reading too."""
+    from jaxgd.runs.plan import is_streamed
+
+    if job.profile is not None and is_streamed(job.settings):
+        raise BadInput("--profile: takes a table in memory, not files that are streamed.")
+
+
 def _layer_log(folder: Path, plan: "Plan", writer: Any) -> Any:
     from jaxgd import reports
 
@@ -377,6 +403,7 @@ def _execute(
     from jaxgd.scaling import HostLostError, HostsError
     from jaxgd.training import Checkpoint
     from jaxgd.training.display import make_display
+    from jaxgd.training.streaming import StreamError
 
     checkpoint = Checkpoint(folder / CHECKPOINT, every=every)
     with make_display(output.console) as display, warnings_as_lines():
@@ -387,6 +414,10 @@ def _execute(
             )
         except (CheckpointError, HostsError, HostLostError) as error:
             raise BadInput(str(error)) from error
+        except StreamError as error:
+            raise BadInput(
+                f"{error} What was reached is saved; go on with: jaxgd train --resume {folder}"
+            ) from error
         except OSError as error:
             raise BadInput(
                 f"{error.filename or folder}: {error.strerror or error}. The last whole checkpoint is "
