@@ -2,9 +2,11 @@
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+from jaxgd.training.progress import Progress
 
 
 class Interrupt:
@@ -43,3 +45,15 @@ def catching_interrupt() -> Iterator[Interrupt]:
     finally:
         for each, old in heeded.items():
             signal.signal(each, old)
+
+
+def stopping_when(
+    display: Callable[[Progress], None], should_stop: Callable[[], bool]
+) -> Callable[[Progress], bool]:
+    """A progress function for `fit` that shows reports and ends the run when told to."""
+
+    def progress(report: Progress) -> bool:
+        display(report)
+        return not should_stop()
+
+    return progress

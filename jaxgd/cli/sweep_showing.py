@@ -100,7 +100,7 @@ def show_table(output: Output, folder: Path, table: SweepTable, best: Path | Non
     seconds = ", ".join(f"{name} {value:.2f}" for name, value in table.seconds.items())
     output.line(f"Seconds: {seconds}; {table.compilations} programs compiled.")
     output.line(f"Sweep folder: {folder}")
-    if table.interrupted:
+    if table.interrupted or (best is None and "done" in statuses):
         output.line(f"Interrupted; go on with: jaxgd sweep --resume {folder}")
     if best is not None:
         output.line(f"Best run:     {best}")

@@ -3,7 +3,7 @@
 import importlib.util
 import os
 import shlex
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -26,7 +26,7 @@ _OF_MODEL = (
     "hidden", "activation", "dropout", "loss", "optimizer", "weight_decay", "clipnorm", "global_clipnorm",
     "dtype",
 )  # fmt: skip
-_SHOWN = {"no_report", "tensorboard", "quiet", "color", "as_json"}
+_SHOWN = {"no_report", "tensorboard", "watch", "quiet", "color", "as_json"}
 _WITH_RESUME = {"resume", "epochs", "checkpoint_every", *_SHOWN}
 
 
@@ -143,6 +143,12 @@ _WITH_RESUME = {"resume", "epochs", "checkpoint_every", *_SHOWN}
 )
 @click.option("--no-report", is_flag=True, help="Write neither curves.png nor report.html.")
 @click.option("--tensorboard", is_flag=True, help="Also write event files, into FOLDER/tensorboard.")
+@click.option(
+    "--watch",
+    is_flag=True,
+    help="Also measure each layer after each epoch, for the report: norms of gradient and update, dead "
+    "units, learning rate.",
+)
 @click.option("--profile", metavar="FOLDER", help="Trace the run into FOLDER, and print where the time went.")
 @output_options
 def command(
@@ -151,6 +157,7 @@ def command(
     checkpoint_every: float,
     no_report: bool,
     tensorboard: bool,
+    watch: bool,
     profile: str | None,
     quiet: bool,
     color: bool,
@@ -184,7 +191,7 @@ def command(
         check_real("checkpoint_every", checkpoint_every, 0.0)
         job = _begin(options, out) if resume is None else _resume(Path(resume), out, options["epochs"])
         job = job._replace(tensorboard=tensorboard and _can_write_events())
-        job = job._replace(profile=profile, import_seconds=seconds)
+        job = job._replace(profile=profile, import_seconds=seconds, watch=watch)
     return _train(job, checkpoint_every, not no_report, output, as_json)
 
 
@@ -197,6 +204,7 @@ class _Job(NamedTuple):
     table: Any = None
     command: str = ""
     tensorboard: bool = False
+    watch: bool = False
     profile: str | None = None
     import_seconds: float = 0.0
 
@@ -266,8 +274,9 @@ def _train(job: _Job, every: float, with_report: bool, output: "Output", as_json
         show_plan(output, plan)
         with catching_interrupt() as interrupt:
             writer = stack.enter_context(reports.EventWriter(folder)) if job.tensorboard else None
-            with profiling(job.profile, plan):
-                result = _execute(plan, folder, every, output, interrupt, writer)
+            log = _layer_log(folder, plan, writer) if job.watch else nullcontext()
+            with profiling(job.profile, plan), log as watch:
+                result = _execute(plan, folder, every, output, interrupt, writer, watch)
             if interrupt.terminated and result.interrupted:  # nothing more: there are seconds left
                 click.echo(f"Terminated; go on with: jaxgd train --resume {folder}", err=True)
                 return TERMINATED
@@ -292,21 +301,30 @@ def _train(job: _Job, every: float, with_report: bool, output: "Output", as_json
     return INTERRUPTED if interrupt else DONE
 
 
+def _layer_log(folder: Path, plan: "Plan", writer: Any) -> Any:
+    from jaxgd import reports
+
+    return reports.LayerLog(folder, plan, None if writer is None else writer.write_layers)
+
+
 def _execute(
-    plan: "Plan", folder: Path, every: float, output: "Output", interrupt: Any, writer: Any
+    plan: "Plan", folder: Path, every: float, output: "Output", interrupt: Any, writer: Any, watch: Any
 ) -> "FitResult":
     """Training, with what the library warns of shown as a line each, and what it refuses as a message."""
     from jaxgd.checkpoints import CheckpointError
-    from jaxgd.cli.display import make_display, stopping_when
+    from jaxgd.cli.interrupting import stopping_when
     from jaxgd.runs.folder import CHECKPOINT
     from jaxgd.runs.training import train_plan
     from jaxgd.training import Checkpoint
+    from jaxgd.training.display import make_display
 
     checkpoint = Checkpoint(folder / CHECKPOINT, every=every)
     with make_display(output.console) as display, warnings_as_lines():
         try:
             progress = stopping_when(display, lambda: bool(interrupt))
-            return train_plan(plan, progress if writer is None else writer.before(progress), checkpoint)
+            return train_plan(
+                plan, progress if writer is None else writer.before(progress), checkpoint, watch
+            )
         except CheckpointError as error:
             raise BadInput(str(error)) from error
         except OSError as error:

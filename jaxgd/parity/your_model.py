@@ -10,7 +10,7 @@ import numpy as np
 
 from jaxgd import keras_files, losses
 from jaxgd.parity import keras_model_side as theirs
-from jaxgd.parity.ladder import Ladder, climb
+from jaxgd.parity.climbing import Ladder, climb
 from jaxgd.parity.rows import NotComparableError, extent, make_rows, stack_of, takes_short_batches
 from jaxgd.parity.rung import skipped
 from jaxgd.parity.trace.keras_recorder import record

@@ -15,6 +15,7 @@ from jaxgd.runs.plan import Plan
 from jaxgd.runs.starting import first_train_state
 from jaxgd.training import Checkpoint, EarlyStopping, FitResult, evaluate, fit
 from jaxgd.training.progress import ProgressFn
+from jaxgd.training.watching import WatchFn
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,14 +54,17 @@ def execute(plan: Plan, progress: ProgressFn | None = None, checkpoint: Checkpoi
 
 
 def train_plan(
-    plan: Plan, progress: ProgressFn | None = None, checkpoint: Checkpoint | None = None
+    plan: Plan,
+    progress: ProgressFn | None = None,
+    checkpoint: Checkpoint | None = None,
+    watch: WatchFn | None = None,
 ) -> FitResult:
     """Train as planned.
 
     Args:
       plan: from `make_plan`.
       progress: as in `jaxgd.fit`; returning False ends the training, and what was reached is the result.
-      checkpoint: as in `jaxgd.fit`.
+      checkpoint, watch: as in `jaxgd.fit`.
 
     Raises:
       TypeError, ValueError: the loss refuses the targets; nothing has run then.
@@ -94,6 +98,7 @@ def train_plan(
         on_divergence=settings.on_divergence,
         max_halvings=settings.max_halvings,
         progress=progress,
+        watch=watch,
     )
 
 

@@ -10,6 +10,7 @@ from jaxgd.sweeps.campaign import Campaign, SweepProgress
 from jaxgd.sweeps.halving import Halving
 from jaxgd.sweeps.ranking import make_ranking
 from jaxgd.sweeps.refitting import refitted
+from jaxgd.sweeps.standing import held
 from jaxgd.sweeps.table import SweepTable
 from jaxgd.sweeps.trials import combinations, make_folds, make_trials, models_of, seeds_of
 from jaxgd.training.early_stopping import EarlyStopping
@@ -46,6 +47,7 @@ def sweep(
     lanes: int | None = None,
     memory_budget: int | None = None,
     journal: str | Path | None = None,
+    checkpoint_every: float = 30.0,
     progress: Callable[[SweepProgress], object] | None = None,
 ) -> SweepTable:
     """Train many networks: every combination of settings, with every seed, on every fold.
@@ -78,7 +80,10 @@ def sweep(
       plan: "auto"; or "sequential", "map", "vmap", or a form with its width, ("vmap", 64).
       lanes: threads that run members side by side; None takes one a core.
       memory_budget: bytes; None takes half of the machine's memory.
-      journal: a file that ended members are appended to; those that it holds already are not run again.
+      journal: a file that ended members are appended to; those that it holds already are not run again, and
+        those that were under way when the sweep ended go on from their checkpoint, beside it. SIGTERM, unless
+        the program has a handler of its own, saves all that and then ends the process.
+      checkpoint_every: seconds between two checkpoints of the members under way.
       progress: called with a `SweepProgress`; returning False ends the sweep, as Ctrl-C does, and what
         ended before is in the table.
 
@@ -98,17 +103,20 @@ def sweep(
     settings = combinations(grid)
     cut = make_folds(next(iter(models.values())), x, y, folds, fold_seed, arguments)
     trials = make_trials(models, settings, listed, cut, arguments)
-    campaign = Campaign(
-        trials,
-        make_ranking(trials, monitor, mode),
-        choice=plan,
-        lanes=lanes_of(lanes, len(trials)),
-        memory_budget=memory_budget,
-        keep=keep,
-        pad=pad,
-        journal=journal,
-    )
-    table = campaign.run(halving, progress)
+    with held(journal):
+        campaign = Campaign(
+            trials,
+            make_ranking(trials, monitor, mode),
+            choice=plan,
+            lanes=lanes_of(lanes, len(trials)),
+            memory_budget=memory_budget,
+            keep=keep,
+            pad=pad,
+            halving=halving,
+            journal=journal,
+            checkpoint_every=checkpoint_every,
+        )
+        table = campaign.run(progress)
     return refitted(table, models, x, y, arguments) if refit else table
 
 

@@ -63,7 +63,7 @@ BAD = [
     ({"keep": "some"}, ValueError, "unknown keep"),
     ({"memory_budget": 0}, ValueError, "memory_budget"),
     ({"memory_budget": 2000}, ValueError, "one at a time .*data .*results .*one member"),
-    ({"halving": Halving(), "journal": "j"}, ValueError, "not together with halving"),
+    ({"checkpoint_every": -1.0, "journal": "j"}, ValueError, "checkpoint_every"),
     ({"epochs": -1}, ValueError, "epochs"),
 ]
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxgd.parity.diagnose.rules._rule import (
+from jaxgd.parity.diagnosing.rules._rule import (
     ACCUMULATOR,
     BETA_1,
     BETA_2,
@@ -17,7 +17,7 @@ from jaxgd.parity.diagnose.rules._rule import (
     UpdateRule,
     mean_of,
 )
-from jaxgd.parity.diagnose.rules.adam import Adam, AdamRaw
+from jaxgd.parity.diagnosing.rules.adam import Adam, AdamRaw
 
 
 class Lamb(Adam):

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from jaxgd.parity.diagnose.model import Model, to_value
-from jaxgd.parity.diagnose.problem import Problem
-from jaxgd.parity.diagnose.rules import Lion, RecordedSigns, SignDescent
-from jaxgd.parity.diagnose.search import Attempt, Views, best, fit, polish, simplified, starts
+from jaxgd.parity.diagnosing.model import Model, to_value
+from jaxgd.parity.diagnosing.problem import Problem
+from jaxgd.parity.diagnosing.rules import Lion, RecordedSigns, SignDescent
+from jaxgd.parity.diagnosing.search import Attempt, Views, best, fit, polish, simplified, starts
 
 _SEARCHES, _ROUNDS = 4, 28
 _POINTS = 128

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from jaxgd.parity.diagnose.rules import Parameter
+from jaxgd.parity.diagnosing.rules import Parameter
 
 Numbers = Mapping[str, np.ndarray]
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from jaxgd.parity.diagnose.problem import Problem
-from jaxgd.parity.diagnose.rules import Parameter, UpdateRule
-from jaxgd.parity.diagnose.rules._rule import Numbers
-from jaxgd.parity.diagnose.schedules import Schedule
+from jaxgd.parity.diagnosing.problem import Problem
+from jaxgd.parity.diagnosing.rules import Parameter, UpdateRule
+from jaxgd.parity.diagnosing.rules._rule import Numbers
+from jaxgd.parity.diagnosing.schedules import Schedule
 
 CLIPPINGS = ("global_clipnorm", "clipnorm", "clipvalue")
 _BOUNDS = {

@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxgd.parity.diagnose.finding import Finding, make_finding, relative_residual
-from jaxgd.parity.diagnose.model import CLIPPINGS, Model, to_unknown
-from jaxgd.parity.diagnose.rates import with_schedule
-from jaxgd.parity.diagnose.rules import RULES, Lion, SignDescent, UpdateRule
-from jaxgd.parity.diagnose.search import (
+from jaxgd.parity.diagnosing.finding import Finding, make_finding, relative_residual
+from jaxgd.parity.diagnosing.model import CLIPPINGS, Model, to_unknown
+from jaxgd.parity.diagnosing.rates import with_schedule
+from jaxgd.parity.diagnosing.rules import RULES, Lion, SignDescent, UpdateRule
+from jaxgd.parity.diagnosing.search import (
     LIMIT,
     Attempt,
     Views,
@@ -19,8 +19,8 @@ from jaxgd.parity.diagnose.search import (
     polish,
     simplified,
 )
-from jaxgd.parity.diagnose.signs import signed
-from jaxgd.parity.diagnose.trace import Run
+from jaxgd.parity.diagnosing.signs import signed
+from jaxgd.parity.diagnosing.trace import Run
 
 _FLOAT32_CONSTANTS = 1e-6
 _NEAR = 1e-3

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from jaxgd.parity.diagnose.model import to_value
-from jaxgd.parity.diagnose.rules import Parameter
-from jaxgd.parity.diagnose.search import Attempt, Views
+from jaxgd.parity.diagnosing.model import to_value
+from jaxgd.parity.diagnosing.rules import Parameter
+from jaxgd.parity.diagnosing.search import Attempt, Views
 
 _SURE = 0.01
 _ZERO_SHARE = 1e-6

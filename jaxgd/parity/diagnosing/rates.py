@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from jaxgd.parity.diagnose.least_squares import minimize
-from jaxgd.parity.diagnose.model import Model, to_unknown
-from jaxgd.parity.diagnose.rules.linear import GradientDescent
-from jaxgd.parity.diagnose.schedules import SCHEDULES, Nothing, Schedule
-from jaxgd.parity.diagnose.search import Attempt, Views, best, fit, simplified
+from jaxgd.parity.diagnosing.least_squares import minimize
+from jaxgd.parity.diagnosing.model import Model, to_unknown
+from jaxgd.parity.diagnosing.rules.linear import GradientDescent
+from jaxgd.parity.diagnosing.schedules import SCHEDULES, Nothing, Schedule
+from jaxgd.parity.diagnosing.search import Attempt, Views, best, fit, simplified
 
 _ROUGHLY = 2e-3
 _WORST = 0.1

@@ -3,8 +3,8 @@
 NumPy in float64, for traces of any framework; imports neither JAX nor TensorFlow.
 """
 
-from jaxgd.parity.diagnose.diagnosis import Diagnosis, diagnose
-from jaxgd.parity.diagnose.finding import Finding, Number
-from jaxgd.parity.diagnose.trace import Run, read_run
+from jaxgd.parity.diagnosing.diagnosis import Diagnosis, diagnose
+from jaxgd.parity.diagnosing.finding import Finding, Number
+from jaxgd.parity.diagnosing.trace import Run, read_run
 
 __all__ = ["Diagnosis", "Finding", "Number", "Run", "diagnose", "read_run"]

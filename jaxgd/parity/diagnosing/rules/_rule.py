@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from jaxgd.parity.diagnose.problem import Problem
+from jaxgd.parity.diagnosing.problem import Problem
 
 Numbers = Mapping[str, np.ndarray]
 """{parameter: [starts, 1]}: every simulation runs for several guesses at once."""

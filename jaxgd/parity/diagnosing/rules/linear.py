@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxgd.parity.diagnose.rules._rule import MOMENTUM, Numbers, Parameter, Problem, UpdateRule
+from jaxgd.parity.diagnosing.rules._rule import MOMENTUM, Numbers, Parameter, Problem, UpdateRule
 
 DAMPENING = Parameter("dampening", "signed", (0.3, 0.8))
 

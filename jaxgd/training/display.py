@@ -1,7 +1,5 @@
 """The progress of a run while it runs: a live line on a terminal, a few plain lines anywhere else."""
 
-from collections.abc import Callable
-
 from rich.console import Console
 from rich.live import Live
 from rich.progress_bar import ProgressBar
@@ -86,15 +84,3 @@ class LiveDisplay:
 
     def __exit__(self, *_: object) -> None:
         self.live.stop()
-
-
-def stopping_when(
-    display: Callable[[Progress], None], should_stop: Callable[[], bool]
-) -> Callable[[Progress], bool]:
-    """A progress function for `fit` that shows reports and ends the run when told to."""
-
-    def progress(report: Progress) -> bool:
-        display(report)
-        return not should_stop()
-
-    return progress

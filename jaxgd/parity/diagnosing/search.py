@@ -7,11 +7,11 @@ from functools import cached_property
 
 import numpy as np
 
-from jaxgd.parity.diagnose.least_squares import Fitted, minimize, standard_errors
-from jaxgd.parity.diagnose.model import Model, to_unknown
-from jaxgd.parity.diagnose.problem import Problem, make_problem
-from jaxgd.parity.diagnose.rules import UpdateRule
-from jaxgd.parity.diagnose.trace import Run
+from jaxgd.parity.diagnosing.least_squares import Fitted, minimize, standard_errors
+from jaxgd.parity.diagnosing.model import Model, to_unknown
+from jaxgd.parity.diagnosing.problem import Problem, make_problem
+from jaxgd.parity.diagnosing.rules import UpdateRule
+from jaxgd.parity.diagnosing.trace import Run
 
 LIMIT = 3.0
 """Root mean square, in units of the noise, above which a rule does not explain a run."""

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxgd.parity.diagnose.rules._rule import (
+from jaxgd.parity.diagnosing.rules._rule import (
     ACCUMULATOR,
     EPSILON,
     EPSILON_INSIDE,

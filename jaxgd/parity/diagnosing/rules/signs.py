@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxgd.parity.diagnose.rules._rule import Numbers, Parameter, Problem, UpdateRule, mean_of
+from jaxgd.parity.diagnosing.rules._rule import Numbers, Parameter, Problem, UpdateRule, mean_of
 
 
 class RecordedSigns(UpdateRule):

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from jaxgd.parity.diagnose.trace import Run
+from jaxgd.parity.diagnosing.trace import Run
 
 _ARITHMETIC = 3.0
 """Roundings of an update's own size that are put down to the arithmetic of any rule."""
