@@ -16,6 +16,7 @@ from jaxgd.training.batching import batches, take
 from jaxgd.training.bundle import Bundle
 from jaxgd.training.inputs import check_rows, check_targets, model_input, model_targets, model_weights
 from jaxgd.training.objective import Objective, make_objective
+from jaxgd.training.placed_rows import Rows, num_rows_of
 
 
 def evaluate(
@@ -103,10 +104,10 @@ def _evaluate(
 
 
 def evaluate_batches(
-    objective: Objective, params: Params, data: Mapping[str, Array], batch_size: int
+    objective: Objective, params: Params, data: Mapping[str, Array] | Rows, batch_size: int
 ) -> dict[str, Array]:
     """The loss and the metrics over all rows, inside a program."""
-    num_rows = data["x"].shape[0]
+    num_rows = num_rows_of(data)
     schedule = batches(jnp.arange(num_rows, dtype=jnp.int32), batch_size)
 
     def body(sums: PyTree, rows: Array) -> tuple[PyTree, None]:
@@ -128,9 +129,13 @@ class Summed:
     sums: PyTree
 
 
-def fetch(data: Mapping[str, Array], rows: Array, padded: bool) -> dict[str, Array]:
+def fetch(data: Mapping[str, Array] | Rows, rows: Array, padded: bool) -> dict[str, Array]:
     """One batch, with a row mask if there may be padding."""
-    batch = dict(take(data, rows))
+    if isinstance(data, Rows):
+        batch, placed = data.batch(rows)
+        padded, rows = padded or len(placed) > len(rows), placed
+    else:
+        batch = dict(take(data, rows))
     return {**batch, "row_mask": rows >= 0} if padded else batch
 
 

@@ -16,6 +16,7 @@ from jaxgd.training import inputs
 from jaxgd.training.batching import Fixed, InOrder, Shuffled
 from jaxgd.training.early_stopping import EarlyStopping
 from jaxgd.training.objective import Objective
+from jaxgd.training.placed_rows import Data, num_rows_of
 from jaxgd.training.run import RunSpec
 from jaxgd.training.state import TrainState
 
@@ -119,19 +120,19 @@ def make_spec(
     objective: Objective,
     rule: Any,
     batch_size: int,
-    training: dict[str, Any],
-    validation: dict[str, Any] | None,
+    training: Data,
+    validation: Data | None,
     early_stopping: EarlyStopping | None,
 ) -> RunSpec:
     """What the program of this run depends on."""
-    num_validation = batch_size if validation is None else len(validation["x"])
+    num_validation = batch_size if validation is None else num_rows_of(validation)
     return RunSpec(
         model=jax.tree.structure(objective.model),
         loss=objective.loss,
         metrics=objective.metrics,
         weighted_metrics=objective.weighted_metrics,
         rule=rule,
-        batch_size=min(batch_size, len(training["x"])),
+        batch_size=min(batch_size, num_rows_of(training)),
         validation_batch_size=min(batch_size, num_validation),
         early_stopping=_stopping_rule(objective, early_stopping, validation is not None),
         capacity=_HISTORY_CAPACITY,
