@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from jaxgd._checks import check_real
-from jaxgd.cli.errors import DONE, INTERRUPTED, NO, TERMINATED, BadInput, bad_input, warnings_as_lines
+from jaxgd.cli.errors import (
+    DONE,
+    INTERRUPTED,
+    NO,
+    TERMINATED,
+    BadInput,
+    bad_input,
+    saved_until_now,
+    warnings_as_lines,
+)
 from jaxgd.cli.options import output_options, whole_numbers
 from jaxgd.runs.settings import DTYPES, MISSING, TASKS, Settings
 
@@ -338,7 +347,9 @@ def _train(job: _Job, every: float, with_report: bool, output: "Output", as_json
                     runs.write_started(folder, plan, job.command)
             folder = folder_of_first(folder)
         show_plan(output, plan)
-        with catching_interrupt() as interrupt:
+        go_on = f"jaxgd train --resume {folder}"
+        terminated = f"Terminated; go on with: {go_on}"
+        with catching_interrupt(f"{terminated}\n") as interrupt, saved_until_now(folder, go_on):
             writer = (
                 stack.enter_context(reports.EventWriter(folder)) if job.tensorboard and is_first() else None
             )
@@ -346,12 +357,12 @@ def _train(job: _Job, every: float, with_report: bool, output: "Output", as_json
             with profiling(job.profile, plan), log as watch:
                 result = _execute(plan, folder, every, output, interrupt, writer, watch, job.devices)
             if interrupt.terminated and result.interrupted:  # nothing more: there are seconds left
-                click.echo(f"Terminated; go on with: jaxgd train --resume {folder}", err=True)
+                click.echo(terminated, err=True)
                 return TERMINATED
             if not is_first():
                 return NO if result.divergence is not None else INTERRUPTED if interrupt else DONE
             outcome = assess(plan, result)
-            with bad_input():
+            with bad_input(), saved_until_now(folder, go_on):
                 config = runs.write_run(folder, outcome, job.command)
                 if writer is not None:
                     writer.finish(outcome.result.history, config)
@@ -417,11 +428,6 @@ def _execute(
         except StreamError as error:
             raise BadInput(
                 f"{error} What was reached is saved; go on with: jaxgd train --resume {folder}"
-            ) from error
-        except OSError as error:
-            raise BadInput(
-                f"{error.filename or folder}: {error.strerror or error}. The last whole checkpoint is "
-                f"untouched; go on with: jaxgd train --resume {folder}"
             ) from error
 
 
