@@ -15,7 +15,7 @@ from jaxgd.cli.errors import DONE, NO, BadInput
 
 if TYPE_CHECKING:
     from jaxgd.data import Table
-    from jaxgd.parity.ladder import Ladder
+    from jaxgd.parity.climbing import Ladder
 
 _MARKS = {"passed": "ok", "failed": "FAILED", "flipped": "flipped", "skipped": "-"}
 

@@ -11,7 +11,7 @@ import numpy as np
 from jaxgd import keras_files
 from jaxgd.model_base import Model
 from jaxgd.parity import keras_model_side as theirs
-from jaxgd.parity.ladder import Ladder, climb
+from jaxgd.parity.climbing import Ladder, climb
 from jaxgd.parity.rows import NotComparableError, extent, make_rows, takes_short_batches
 from jaxgd.parity.rung import skipped
 from jaxgd.parity.trace.keras_recorder import record

@@ -10,7 +10,7 @@ from keras_twins import precision
 from test_graphs_keras import COMPILED, data, towers
 
 from jaxgd.cli.app import app
-from jaxgd.parity.ladder import NAMES, climb
+from jaxgd.parity.climbing import NAMES, climb
 from jaxgd.parity.trace import read_trace, write_trace
 from jaxgd.parity.your_model import record_file
 
