@@ -107,7 +107,7 @@ class MLPClassifier(ClassifierMixin, MLPEstimator):
         if kind == "multiclass-multioutput":
             raise ValueError(
                 "y: expected one label a row, or a table of 0 and 1 for several labels a row; got several "
-                "columns of classes. Fit one classifier a column, such as by sklearn.multioutput.MultiOutputClassifier."
+                "columns of classes. Fit one classifier a column, as MultiOutputClassifier does."
             )
         return x, y
 

@@ -103,13 +103,13 @@ def section(found: dict[str, list[dict[str, float]]], epochs: int) -> str:
     rounds = len(found["sweep"])
     lines = [
         f"{time.strftime('%Y-%m-%d')}, {os.cpu_count()} cores of {platform.machine()}, jaxgd {jaxgd.__version__}, "
-        f"scikit-learn {sklearn.__version__}. {epochs} epochs, {rounds} rounds; the median, and the least in "
-        "brackets; how many times longer than the sweep, by medians.",
+        f"scikit-learn {sklearn.__version__}; load of the machine {os.getloadavg()[1]:.0f}. {epochs} epochs, "
+        f"{rounds} rounds; the median, and the least in brackets; times the sweep by medians.",
         "",
         "| search | clock | times the sweep | processors | best score |",
         "|---|---|---|---|---|",
     ]
-    lines += [f"| {SEARCHES[name]} | {_row(found, name)} |" for name in SEARCHES]
+    lines += [f"| {SEARCHES[name]} | {_row(found, name)} |" for name in found]
     verdicts = [
         f"{SEARCHES[name]}: {_ratio(found, name):.1f} ({'met' if _ratio(found, name) >= GOAL else 'missed'})"
         for name in ("sklearn", "grid")
