@@ -15,8 +15,8 @@ from jaxgd._checks import check_integer, check_real
 from jaxgd.reports.sweep import sweep_png
 from jaxgd.runs.folder import CHECKPOINT, REPORT
 from jaxgd.runs.settings import Settings
-from jaxgd.runs.training import assess, train_plan
 from jaxgd.runs.sweep_trials import check_axes, make_trials, settings_of
+from jaxgd.runs.training import assess, train_plan
 from jaxgd.sweeps import Halving, Range, Summary, SweepTable, random_search
 from jaxgd.sweeps.campaign import Campaign
 from jaxgd.sweeps.parsing import parse_grid

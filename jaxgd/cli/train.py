@@ -12,7 +12,7 @@ import click
 
 from jaxgd._checks import check_real
 from jaxgd.cli.errors import DONE, INTERRUPTED, NO, TERMINATED, BadInput, bad_input, warnings_as_lines
-from jaxgd.cli.options import output_options, whole_numbers
+from jaxgd.cli.options import on_bad_file_option, output_options, whole_numbers
 from jaxgd.runs.settings import DTYPES, MISSING, TASKS, Settings
 
 if TYPE_CHECKING:
@@ -133,13 +133,7 @@ _WITH_RESUME = {"resume", "epochs", "checkpoint_every", *_SHOWN}
     metavar="ROWS",
     help="Stream DATA from its files, so many rows in memory at a time.  [default for folders: 64 MiB of them]",
 )
-@click.option(
-    "--on-bad-file",
-    default=_DEFAULTS.on_bad_file,
-    show_default=True,
-    metavar="WAY",
-    help="A file of a folder that cannot be read: stop, or skip it.",
-)
+@on_bad_file_option
 @click.option("--out", metavar="FOLDER", help="The run folder.  [default: runs/DATA-N]")
 @click.option(
     "--checkpoint-every",
