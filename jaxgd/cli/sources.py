@@ -72,7 +72,7 @@ class BareModel(NamedTuple):
         return self._checked(self._encoding(table.names).encode(table, self._array_dtype), table)
 
     def _encoding(self, names: Sequence[str]) -> data.Encoding:
-        """Numbers, as they stand; a column that is called like a target is left out if there is one too many."""
+        """Numbers, as they stand; without a column that is called like a target if there is one too many."""
         if len(names) == self.model.input_shapes[0][0] + 1:
             names = [name for name in names if name.lower() not in TARGET_NAMES]
         return data.Encoding(tuple(data.EncodingColumn(name, "number") for name in names), "", "regression")

@@ -131,7 +131,7 @@ _WITH_RESUME = {"resume", "epochs", "checkpoint_every", *_SHOWN}
     "--window",
     type=int,
     metavar="ROWS",
-    help="Stream DATA from its files, so many rows in memory at a time.  [default for folders: 64 MiB of them]",
+    help="Stream DATA from its files, so many rows in memory at a time.  [default for folders: 64 MiB]",
 )
 @on_bad_file_option
 @click.option("--out", metavar="FOLDER", help="The run folder.  [default: runs/DATA-N]")
