@@ -3,9 +3,10 @@
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from types import FrameType
 
+from jaxgd.training.leaving import deadline_after_sigterm
 from jaxgd.training.progress import Progress
 
 
@@ -31,8 +32,12 @@ class Interrupt:
 
 
 @contextmanager
-def catching_interrupt() -> Iterator[Interrupt]:
-    """Inside the block both only set the flag that is given; a process that ignored one still does."""
+def catching_interrupt(last_words: str = "") -> Iterator[Interrupt]:
+    """Inside the block both only set the flag that is given; a process that ignored one still does.
+
+    Args:
+      last_words: said if SIGTERM has to end the process before what it computes is over.
+    """
     interrupt = Interrupt()
     in_main_thread = threading.current_thread() is threading.main_thread()
     both = (signal.SIGINT, signal.SIGTERM) if in_main_thread else ()
@@ -41,7 +46,8 @@ def catching_interrupt() -> Iterator[Interrupt]:
     for each in heeded:
         signal.signal(each, interrupt.handle)
     try:
-        yield interrupt
+        with deadline_after_sigterm(last_words) if in_main_thread else nullcontext():
+            yield interrupt
     finally:
         for each, old in heeded.items():
             signal.signal(each, old)

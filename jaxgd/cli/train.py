@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from jaxgd._checks import check_real
-from jaxgd.cli.errors import DONE, INTERRUPTED, NO, TERMINATED, BadInput, bad_input, warnings_as_lines
+from jaxgd.cli.errors import (
+    DONE,
+    INTERRUPTED,
+    NO,
+    TERMINATED,
+    BadInput,
+    bad_input,
+    saved_until_now,
+    warnings_as_lines,
+)
 from jaxgd.cli.options import on_bad_file_option, output_options, whole_numbers
 from jaxgd.runs.settings import DTYPES, MISSING, TASKS, Settings
 
@@ -27,7 +36,17 @@ _OF_MODEL = (
     "dtype",
 )  # fmt: skip
 _SHOWN = {"no_report", "tensorboard", "watch", "quiet", "color", "as_json"}
-_WITH_RESUME = {"resume", "epochs", "checkpoint_every", *_SHOWN}
+_WHERE = {"devices", "coordinator", "num_processes", "process_id", "join_timeout"}
+_WITH_RESUME = {"resume", "epochs", "checkpoint_every", *_SHOWN, *_WHERE}
+
+
+def _count_or_auto(context: click.Context, parameter: click.Parameter, value: str | None) -> int | str | None:
+    """`4` as 4, `auto` as itself."""
+    if value is None or value == "auto":
+        return value
+    if not value.isdecimal() or int(value) < 1:
+        raise click.BadParameter(f"expected a number of devices, or auto, got {value!r}.")
+    return int(value)
 
 
 @click.command("train", short_help="Train a model on a table and write a run folder.")
@@ -148,6 +167,27 @@ _WITH_RESUME = {"resume", "epochs", "checkpoint_every", *_SHOWN}
     metavar="FOLDER",
     help="Go on with the run in FOLDER, whatever ended it; only --epochs may be another number.",
 )
+@click.option(
+    "--devices",
+    callback=_count_or_auto,
+    metavar="N|auto",
+    help="Devices that share each batch; auto: as many as are forecast to gain.  [default: 1]",
+)
+@click.option(
+    "--coordinator",
+    metavar="HOST:PORT",
+    help="Train with other processes; process 0 listens there. auto: as SLURM, a JobSet or a TPU pod says.",
+)
+@click.option("--num-processes", type=int, metavar="N", help="With --coordinator: how many there are.")
+@click.option("--process-id", type=int, metavar="I", help="With --coordinator: which one this is, from 0.")
+@click.option(
+    "--join-timeout",
+    type=float,
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="With --coordinator: how long to wait for the others.",
+)
 @click.option("--no-report", is_flag=True, help="Write neither curves.png nor report.html.")
 @click.option("--tensorboard", is_flag=True, help="Also write event files, into FOLDER/tensorboard.")
 @click.option(
@@ -166,6 +206,11 @@ def command(
     tensorboard: bool,
     watch: bool,
     profile: str | None,
+    devices: int | str | None,
+    coordinator: str | None,
+    num_processes: int | None,
+    process_id: int | None,
+    join_timeout: float,
     quiet: bool,
     color: bool,
     as_json: bool,
@@ -192,18 +237,24 @@ def command(
       jaxgd train "parts/*.parquet" --target price --batch-size 1024
       jaxgd train --resume runs/houses-1
       jaxgd train houses.csv --from model.keras --epochs 20
+      jaxgd train houses.csv --devices auto
+      jaxgd train houses.csv --coordinator 10.0.0.1:1234 --num-processes 2 --process-id 0
     """
     from jaxgd.cli.console import Output
+    from jaxgd.cli.joining import is_first, join, leaving_together, together
     from jaxgd.cli.loading import load_training
 
-    output = Output(quiet, color)
-    seconds = load_training()
     with bad_input():
+        join(coordinator, num_processes, process_id, join_timeout)
+    output = Output(quiet or not is_first(), color)
+    seconds = load_training()
+    with leaving_together(), bad_input(), together("jaxgd train"):
         check_real("checkpoint_every", checkpoint_every, 0.0)
         job = _begin(options, out) if resume is None else _resume(Path(resume), out, options["epochs"])
         job = job._replace(tensorboard=tensorboard and _can_write_events())
-        job = job._replace(profile=profile, import_seconds=seconds, watch=watch)
-    return _train(job, checkpoint_every, not no_report, output, as_json)
+        job = job._replace(profile=profile, import_seconds=seconds, watch=watch, devices=devices)
+    with leaving_together():
+        return _train(job, checkpoint_every, not no_report, output, as_json)
 
 
 class _Job(NamedTuple):
@@ -218,6 +269,7 @@ class _Job(NamedTuple):
     watch: bool = False
     profile: str | None = None
     import_seconds: float = 0.0
+    devices: int | str | None = None
 
 
 def _can_write_events() -> bool:
@@ -270,6 +322,7 @@ def _resume(folder: Path, out: str | None, epochs: int) -> _Job:
 def _train(job: _Job, every: float, with_report: bool, output: "Output", as_json: bool) -> int:
     from jaxgd import reports, runs
     from jaxgd.cli.interrupting import catching_interrupt
+    from jaxgd.cli.joining import folder_of_first, is_first, together
     from jaxgd.cli.profiling import account, profiling, show_account
     from jaxgd.cli.showing import show_plan, show_results
     from jaxgd.runs.training import assess, precision_of
@@ -277,23 +330,33 @@ def _train(job: _Job, every: float, with_report: bool, output: "Output", as_json
     settings = job.settings
     with precision_of(settings.dtype), ExitStack() as stack:
         with bad_input(), warnings_as_lines():
-            plan = runs.make_plan(settings, job.table)
-            _check_profile(job)
-            runs.check_savable(plan)
-            folder = job.folder or stack.enter_context(runs.claim_folder(job.out, settings.data))
-            if job.folder is None:
-                runs.write_started(folder, plan, job.command)
+            with together("the plan"):
+                plan = runs.make_plan(settings, job.table)
+                _check_profile(job)
+                runs.check_savable(plan)
+            with together("the run's folder"):
+                folder = job.folder
+                if folder is None and is_first():
+                    folder = stack.enter_context(runs.claim_folder(job.out, settings.data))
+                    runs.write_started(folder, plan, job.command)
+            folder = folder_of_first(folder)
         show_plan(output, plan)
-        with catching_interrupt() as interrupt:
-            writer = stack.enter_context(reports.EventWriter(folder)) if job.tensorboard else None
-            log = _layer_log(folder, plan, writer) if job.watch else nullcontext()
+        go_on = f"jaxgd train --resume {folder}"
+        terminated = f"Terminated; go on with: {go_on}"
+        with catching_interrupt(f"{terminated}\n") as interrupt, saved_until_now(folder, go_on):
+            writer = (
+                stack.enter_context(reports.EventWriter(folder)) if job.tensorboard and is_first() else None
+            )
+            log = _layer_log(folder, plan, writer) if job.watch and is_first() else nullcontext()
             with profiling(job.profile, plan), log as watch:
-                result = _execute(plan, folder, every, output, interrupt, writer, watch)
+                result = _execute(plan, folder, every, output, interrupt, writer, watch, job.devices)
             if interrupt.terminated and result.interrupted:  # nothing more: there are seconds left
-                click.echo(f"Terminated; go on with: jaxgd train --resume {folder}", err=True)
+                click.echo(terminated, err=True)
                 return TERMINATED
+            if not is_first():
+                return NO if result.divergence is not None else INTERRUPTED if interrupt else DONE
             outcome = assess(plan, result)
-            with bad_input():
+            with bad_input(), saved_until_now(folder, go_on):
                 config = runs.write_run(folder, outcome, job.command)
                 if writer is not None:
                     writer.finish(outcome.result.history, config)
@@ -328,35 +391,33 @@ def _layer_log(folder: Path, plan: "Plan", writer: Any) -> Any:
 
 
 def _execute(
-    plan: "Plan", folder: Path, every: float, output: "Output", interrupt: Any, writer: Any, watch: Any
+    plan: "Plan",
+    folder: Path,
+    every: float,
+    output: "Output",
+    interrupt: Any,
+    writer: Any,
+    watch: Any,
+    devices: int | str | None,
 ) -> "FitResult":
     """Training, with what the library warns of shown as a line each, and what it refuses as a message."""
     from jaxgd.checkpoints import CheckpointError
     from jaxgd.cli.interrupting import stopping_when
     from jaxgd.runs.folder import CHECKPOINT
     from jaxgd.runs.training import train_plan
+    from jaxgd.scaling import HostLostError, HostsError
     from jaxgd.training import Checkpoint
     from jaxgd.training.display import make_display
-    from jaxgd.training.streaming import StreamError
 
     checkpoint = Checkpoint(folder / CHECKPOINT, every=every)
     with make_display(output.console) as display, warnings_as_lines():
         try:
             progress = stopping_when(display, lambda: bool(interrupt))
             return train_plan(
-                plan, progress if writer is None else writer.before(progress), checkpoint, watch
+                plan, progress if writer is None else writer.before(progress), checkpoint, watch, devices
             )
-        except CheckpointError as error:
+        except (CheckpointError, HostsError, HostLostError) as error:
             raise BadInput(str(error)) from error
-        except StreamError as error:
-            raise BadInput(
-                f"{error} What was reached is saved; go on with: jaxgd train --resume {folder}"
-            ) from error
-        except OSError as error:
-            raise BadInput(
-                f"{error.filename or folder}: {error.strerror or error}. The last whole checkpoint is "
-                f"untouched; go on with: jaxgd train --resume {folder}"
-            ) from error
 
 
 def _command_line() -> str:

@@ -60,13 +60,14 @@ def train_plan(
     progress: ProgressFn | None = None,
     checkpoint: Checkpoint | None = None,
     watch: WatchFn | None = None,
+    devices: Any = None,
 ) -> FitResult:
     """Train as planned.
 
     Args:
       plan: from `make_plan`.
       progress: as in `jaxgd.fit`; returning False ends the training, and what was reached is the result.
-      checkpoint, watch: as in `jaxgd.fit`.
+      checkpoint, watch, devices: as in `jaxgd.fit`.
 
     Raises:
       TypeError, ValueError: the loss refuses the targets; nothing has run then.
@@ -98,6 +99,7 @@ def train_plan(
         checkpoint=checkpoint,
         on_divergence=settings.on_divergence,
         max_halvings=settings.max_halvings,
+        devices=devices,
         progress=progress,
         watch=watch,
     )

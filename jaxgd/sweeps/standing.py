@@ -1,4 +1,4 @@
-"""Where the open members of a sweep stand, and how they are run: saved beside the journal of those that ended.
+"""Where the open members of a sweep stand, and how they are run: saved beside the journal of the others.
 
 One checkpoint holds all open members, those of a family stacked, so that few arrays are written however many
 they are. Which families there are and in which form and width they run is part of it: a sweep that goes on
@@ -139,8 +139,8 @@ class Saves:
         lines = differences(contents.facts.get("identity"), self.identity)
         if lines:
             raise CheckpointError(
-                f"{contents.path.parent}: holds members of another sweep: {'; '.join(lines)}. Give the settings "
-                "and the data of that sweep, or another journal."
+                f"{contents.path.parent}: holds members of another sweep: {'; '.join(lines)}. Give the "
+                "settings and the data of that sweep, or another journal."
             )
         return contents
 

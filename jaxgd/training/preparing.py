@@ -72,6 +72,15 @@ def check_on_divergence(on_divergence: str, max_halvings: int) -> int:
     return max_halvings if on_divergence == "restore" else 0
 
 
+def check_kinds(early_stopping: Any, seed: Any, params: Any, state: Any) -> None:
+    """Raises TypeError or ValueError for arguments of `fit` of another kind, or that exclude each other."""
+    if early_stopping is not None and not isinstance(early_stopping, EarlyStopping):
+        raise TypeError(f"early_stopping: expected an EarlyStopping, got {early_stopping!r}.")
+    check_seed(seed)
+    if state is not None and params is not None:
+        raise ValueError("params: expected not together with state, which has its own.")
+
+
 def check_seed(seed: Any) -> None:
     """Raises TypeError for a seed that is neither an int nor a JAX key."""
     is_int = isinstance(seed, int | np.integer) and not isinstance(seed, bool)

@@ -46,7 +46,8 @@ def check_room(folder: Path, gigabytes: float) -> None:
     place = next(each for each in folder.absolute().parents if each.exists())
     free = shutil.disk_usage(place).free / 1e9
     if free < gigabytes * 1.3 + 1:
-        sys.exit(f"{place}: {free:.1f} GB free, expected {gigabytes * 1.3 + 1:.1f} for {gigabytes} GB of data.")
+        needed = f"{gigabytes * 1.3 + 1:.1f} for {gigabytes} GB of data"
+        sys.exit(f"{place}: {free:.1f} GB free, expected {needed}.")
 
 
 def measure(folder: Path, gigabytes: float, batch_size: int) -> dict[str, Any]:
