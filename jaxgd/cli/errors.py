@@ -35,7 +35,7 @@ def bad_input() -> Iterator[None]:
 
 @contextmanager
 def saved_until_now(folder: Path, go_on: str) -> Iterator[None]:
-    """Says how to go on when a folder can no longer be written, files can no longer be read, at a second Ctrl-C.
+    """Says how to go on when files can no longer be written or read, or Ctrl-C is pressed once more.
 
     Put around what trains and saves, once something may have been saved.
     """
