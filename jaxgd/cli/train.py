@@ -21,7 +21,7 @@ from jaxgd.cli.errors import (
     saved_until_now,
     warnings_as_lines,
 )
-from jaxgd.cli.options import output_options, whole_numbers
+from jaxgd.cli.options import on_bad_file_option, output_options, whole_numbers
 from jaxgd.runs.settings import DTYPES, MISSING, TASKS, Settings
 
 if TYPE_CHECKING:
@@ -150,15 +150,9 @@ def _count_or_auto(context: click.Context, parameter: click.Parameter, value: st
     "--window",
     type=int,
     metavar="ROWS",
-    help="Stream DATA from its files, so many rows in memory at a time.  [default for folders: 64 MiB of them]",
+    help="Stream DATA from its files, so many rows in memory at a time.  [default for folders: 64 MiB]",
 )
-@click.option(
-    "--on-bad-file",
-    default=_DEFAULTS.on_bad_file,
-    show_default=True,
-    metavar="WAY",
-    help="A file of a folder that cannot be read: stop, or skip it.",
-)
+@on_bad_file_option
 @click.option("--out", metavar="FOLDER", help="The run folder.  [default: runs/DATA-N]")
 @click.option(
     "--checkpoint-every",
@@ -414,7 +408,6 @@ def _execute(
     from jaxgd.scaling import HostLostError, HostsError
     from jaxgd.training import Checkpoint
     from jaxgd.training.display import make_display
-    from jaxgd.training.streaming import StreamError
 
     checkpoint = Checkpoint(folder / CHECKPOINT, every=every)
     with make_display(output.console) as display, warnings_as_lines():
@@ -425,10 +418,6 @@ def _execute(
             )
         except (CheckpointError, HostsError, HostLostError) as error:
             raise BadInput(str(error)) from error
-        except StreamError as error:
-            raise BadInput(
-                f"{error} What was reached is saved; go on with: jaxgd train --resume {folder}"
-            ) from error
 
 
 def _command_line() -> str:

@@ -3,7 +3,7 @@
 import hashlib
 import warnings
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -100,6 +100,7 @@ class Stream(RowSource):
       targets: from encoded targets to what a loss takes.
       scanned: what the pass over the rows found out; None for rows that are encoded as others were.
       with_target: whether targets are read.
+      window_rows: rows in memory at a time; None for about 64 MiB.
     """
 
     files: Files
@@ -111,6 +112,8 @@ class Stream(RowSource):
     scanned: Scanned | None = None
     with_target: bool = True
     window_rows: int | None = None
+    unknown: dict[int, dict[str, int]] = field(default_factory=dict)
+    """{block that was read: cells of each column with a category that the encoding does not know}."""
 
     @property
     def mean(self) -> np.ndarray:
@@ -151,6 +154,13 @@ class Stream(RowSource):
     def _count(self, block: Block) -> int:
         parts = {"training": block.training, "held-out": block.held_out}
         return parts.get(self.part, block.training + block.held_out)
+
+    def count_unknown(self) -> dict[str, int]:
+        """As `Encoding.count_unknown`, of all blocks that were read."""
+        total: dict[str, int] = {}
+        for counts in self.unknown.values():
+            total |= {name: total.get(name, 0) + count for name, count in counts.items()}
+        return total
 
     def only(self, part: str) -> "Stream":
         """The rows of one of the `PARTS`."""
@@ -204,6 +214,7 @@ class Stream(RowSource):
         table = self._table(block)
         which = np.flatnonzero(self._rows(block, table))
         table = table.take(which)
+        self.unknown[block.first] = self.encoding.count_unknown(table)
         rows: dict[str, Any] = {"x": self.encoding.encode(table, self.wishes.dtype), "y": None}
         return rows | self._beside(table)
 
