@@ -1,7 +1,11 @@
 """Files that are there whole or not at all."""
 
+import errno
+import glob
 import os
 import tempfile
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -20,9 +24,17 @@ def write_bytes(path: Path, content: bytes) -> None:
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
     except BaseException:
-        os.unlink(temporary)
+        with suppress(FileNotFoundError):  # it has its name already
+            os.unlink(temporary)
         raise
     _sync_folder(path.parent)
+
+
+def tidy(folder: Path, names: Iterable[str]) -> None:
+    """Removes what a process that was killed while it wrote files of these names has left half done."""
+    for name in names:
+        for path in folder.glob(f".{glob.escape(name)}.*.tmp"):
+            path.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -37,11 +49,14 @@ def _umask() -> int:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Makes the new name itself durable, on systems where a folder can be opened."""
+    """Makes the new name itself durable, on systems where a folder can be opened and flushed."""
     if not hasattr(os, "O_DIRECTORY"):
         return
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
+    except OSError as error:  # some network and user-space file systems cannot
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS):
+            raise
     finally:
         os.close(descriptor)

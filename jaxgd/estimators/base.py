@@ -176,9 +176,7 @@ class MLPEstimator(BaseEstimator):
         if not 0.0 < share < 1.0:
             raise wrong("validation_fraction", share, "a share between 0 and 1")
         given = [x, targets] if weight is None else [x, targets, weight]
-        parts = train_test_split(
-            *given, test_size=share, random_state=self._seed, stratify=self._strata(y)
-        )
+        parts = train_test_split(*given, test_size=share, random_state=self._seed, stratify=self._strata(y))
         train_parts, held_out = parts[::2], tuple(parts[1::2])
         return train_parts[0], train_parts[1], None if weight is None else train_parts[2], held_out
 

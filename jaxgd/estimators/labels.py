@@ -10,7 +10,12 @@ from jaxgd import losses
 
 _INTEGER_LOSSES = ("sparse_categorical_crossentropy", "categorical_generalized_cross_entropy")
 """Losses that take class numbers."""
-_CATEGORICAL = (*_INTEGER_LOSSES, "categorical_crossentropy", "categorical_focal_crossentropy", "categorical_hinge")
+_CATEGORICAL = (
+    *_INTEGER_LOSSES,
+    "categorical_crossentropy",
+    "categorical_focal_crossentropy",
+    "categorical_hinge",
+)
 _OF_ONE_OUTPUT = ("binary_crossentropy", "binary_focal_crossentropy", "hinge", "squared_hinge")
 
 

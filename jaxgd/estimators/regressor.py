@@ -69,13 +69,17 @@ class MLPRegressor(RegressorMixin, MLPEstimator):
         with np.errstate(over="ignore"):
             y = y.astype(dtype)
         if not np.isfinite(y).all():
-            raise ValueError(f"y: expected finite numbers, got NaN, infinity or a value too large for {dtype}.")
+            raise ValueError(
+                f"y: expected finite numbers, got NaN, infinity or a value too large for {dtype}."
+            )
         return x, y
 
     def _targets(self, y: np.ndarray, classes: Any, goes_on: bool) -> np.ndarray:
         flat, count = y.ndim == 1, 1 if y.ndim == 1 else y.shape[1]
         if goes_on and (flat, count) != (self._flat, self.n_outputs_):
-            raise ValueError(f"y: expected {self.n_outputs_} targets a row as before, got shape {list(y.shape)}.")
+            raise ValueError(
+                f"y: expected {self.n_outputs_} targets a row as before, got shape {list(y.shape)}."
+            )
         self._flat, self._num_targets = flat, count
         return y.reshape(len(y), -1)
 

@@ -132,7 +132,13 @@ def _trial(number: int, training: Training, folds: dict[Hashable, Fold]) -> Tria
     rows = _rows_of(training)
     if rows not in folds:
         split = split_data(
-            training.model, training.x, training.y, training.sample_weight, None, training.validation_data, 0.0
+            training.model,
+            training.x,
+            training.y,
+            training.sample_weight,
+            None,
+            training.validation_data,
+            0.0,
         )
         folds[rows] = Fold(len(folds), *split)
     return Trial(

@@ -28,14 +28,14 @@ class Started(NamedTuple):
     settings: Settings
     data: dict[str, Any]
 
-    def table(self) -> Table:
-        """The run's data, read again.
+    def table(self, moved_to: str | None = None) -> Table:
+        """The run's data, read again; from another place if it is there now.
 
         Raises:
           RunError: it is not what the run began with; the message names what differs.
           DataError: it cannot be read.
         """
-        table = read(self.data["path"] or self.settings.data)
+        table = read(moved_to or self.data["path"] or self.settings.data)
         now = {"rows": table.num_rows, "columns": len(table.names), "fingerprint": table.fingerprint}
         changed = [
             f"{name} {self.data[name]}, now {now[name]}" for name in _NAMED if now[name] != self.data[name]
