@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from jaxgd.cli.sweep_job import Job
     from jaxgd.sweeps import SweepTable
 
-_SETTINGS = set(Settings().to_dict()) - {"on_divergence", "max_halvings"}
-_HOW = ("lanes", "memory_budget", "plan", "checkpoint_every")
+_SETTINGS = set(Settings().to_dict()) - {"on_divergence", "max_halvings", "window", "on_bad_file"}
+_HOW = ("lanes", "devices", "memory_budget", "plan", "checkpoint_every")
 _WITH_RESUME = {"resume", *_HOW, "explain_plan", "quiet", "color", "as_json"}
 
 
@@ -41,6 +41,7 @@ _WITH_RESUME = {"resume", *_HOW, "explain_plan", "quiet", "color", "as_json"}
 @click.option("--refit", is_flag=True, help="Train the best settings on all rows, nothing held out.")
 @click.option("--plan", default="auto", show_default=True, help="auto, sequential, map, vmap or vmap:WIDTH.")
 @click.option("--explain-plan", is_flag=True, help="Show what the planner weighed, and why it chose.")
+@click.option("--devices", type=int, metavar="N", help="Devices that take members, a lane each in turn.")
 @click.option("--lanes", type=int, metavar="N", help="Members side by side.  [default: one a core]")
 @click.option("--memory-budget", type=float, metavar="MIB", help="[default: half of the machine's memory]")
 @click.option(

@@ -24,7 +24,7 @@ from jaxgd.sweeps.ranking import make_ranking
 from jaxgd.sweeps.refitting import epochs_kept
 from jaxgd.sweeps.space import product
 from jaxgd.sweeps.standing import held
-from jaxgd.sweeps.sweep import lanes_of
+from jaxgd.sweeps.sweep import devices_of, lanes_of
 from jaxgd.training import Checkpoint
 
 CONFIG, TABLE, PICTURE, JOURNAL, BEST = "sweep.json", "sweep.csv", "sweep.png", "journal.txt", "best"
@@ -134,7 +134,8 @@ def campaign_of(job: Job, folder: Path) -> Campaign:
         trials,
         make_ranking(trials, asked["monitor"], "auto"),
         choice=_choice(job.how["plan"]),
-        lanes=lanes_of(job.how["lanes"], len(trials)),
+        lanes=lanes_of(job.how["lanes"], len(trials), job.how["devices"]),
+        devices=devices_of(job.how["devices"]),
         memory_budget=_bytes(job.how["memory_budget"]),
         keep="best",
         pad=True,

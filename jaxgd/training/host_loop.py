@@ -182,7 +182,7 @@ class HostLoop:
 
     def _look(self, state: RunState) -> None:
         if self.watcher is not None:
-            self.watcher.look(state)
+            self.watcher.look(self.placement.whole(state))
 
     def _gone_back(self, outlook: Outlook, position: Position, anchor: Anchor, found: Divergence) -> Position:
         """The start of the best epoch, with half the learning rate."""
@@ -230,7 +230,7 @@ class HostLoop:
 
     def _last_epoch(self, state: RunState) -> int:
         due = self.epochs if self.watcher is None else self.watcher.next_epoch(int(state.epoch))
-        return min(self.epochs, int(state.epoch) + self.spec.capacity, due)
+        return min(self.epochs, int(state.epoch) + self.spec.capacity, self.placement.of_first(due))
 
     def _limits(self, epoch: int, step: int) -> Limits:
         return self.placement.inputs(Limits(jnp.int32(epoch), jnp.int32(step), self.stopping))
