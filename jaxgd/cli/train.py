@@ -37,7 +37,7 @@ _OF_MODEL = (
 )  # fmt: skip
 _SHOWN = {"no_report", "tensorboard", "watch", "quiet", "color", "as_json"}
 _WHERE = {"devices", "coordinator", "num_processes", "process_id", "join_timeout"}
-_WITH_RESUME = {"resume", "epochs", "checkpoint_every", *_SHOWN, *_WHERE}
+_WITH_RESUME = {"resume", "data", "epochs", "checkpoint_every", *_SHOWN, *_WHERE}
 
 
 def _count_or_auto(context: click.Context, parameter: click.Parameter, value: str | None) -> int | str | None:
@@ -165,7 +165,7 @@ def _count_or_auto(context: click.Context, parameter: click.Parameter, value: st
 @click.option(
     "--resume",
     metavar="FOLDER",
-    help="Go on with the run in FOLDER, whatever ended it; only --epochs may be another number.",
+    help="Go on with the run in FOLDER, whatever ended it; only --epochs, and where DATA is, may differ.",
 )
 @click.option(
     "--devices",
@@ -250,7 +250,11 @@ def command(
     seconds = load_training()
     with leaving_together(), bad_input(), together("jaxgd train"):
         check_real("checkpoint_every", checkpoint_every, 0.0)
-        job = _begin(options, out) if resume is None else _resume(Path(resume), out, options["epochs"])
+        job = (
+            _begin(options, out)
+            if resume is None
+            else _resume(Path(resume), out, options["epochs"], options["data"])
+        )
         job = job._replace(tensorboard=tensorboard and _can_write_events())
         job = job._replace(profile=profile, import_seconds=seconds, watch=watch, devices=devices)
     with leaving_together():
@@ -306,7 +310,7 @@ def _given() -> list[str]:
     return [name for name in context.params if context.get_parameter_source(name) is _COMMANDLINE]
 
 
-def _resume(folder: Path, out: str | None, epochs: int) -> _Job:
+def _resume(folder: Path, out: str | None, epochs: int, data: str) -> _Job:
     from jaxgd.runs import read_started
 
     given = _given()
@@ -316,7 +320,10 @@ def _resume(folder: Path, out: str | None, epochs: int) -> _Job:
     started = read_started(folder)
     settings = replace(started.settings, epochs=epochs) if "epochs" in given else started.settings
     settings.check()
-    return _Job(settings, out, folder, started.table(), started.command)
+    table = started.table(data if "data" in given else None)
+    if "data" in given:
+        settings = replace(settings, data=data)
+    return _Job(settings, out, folder, table, started.command)
 
 
 def _train(job: _Job, every: float, with_report: bool, output: "Output", as_json: bool) -> int:

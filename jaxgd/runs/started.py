@@ -29,16 +29,17 @@ class Started(NamedTuple):
     settings: Settings
     data: dict[str, Any]
 
-    def table(self) -> Any:
-        """The run's data, read again: a table, or a stream.
+    def table(self, moved_to: str | None = None) -> Any:
+        """The run's data, read again, from another place if it is there now: a table, or a stream.
 
         Raises:
           RunError: it is not what the run began with; the message names what differs.
           DataError: it cannot be read.
         """
+        place = moved_to or self.data["path"]
         if is_streamed(self.settings):
-            return self._checked(open_stream(replace(self.settings, data=self.data["path"])))
-        table = self._checked(read(self.data["path"] or self.settings.data))
+            return self._checked(open_stream(replace(self.settings, data=place)))
+        table = self._checked(read(place or self.settings.data))
         return replace(table, source=self.data["source"])
 
     def _checked(self, table: Any) -> Any:
