@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         training,
     )
     from jaxgd._compilation_cache import use_compilation_cache
+    from jaxgd.data.streams import stream
     from jaxgd.graphs import Graph, graph
     from jaxgd.keras_files import load, save
     from jaxgd.model import Sequential, mlp, sequential
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
         predict,
         train,
     )
+    from jaxgd.training.streaming import RowSource
 
 _MODULES = (
     "activations",
@@ -76,6 +78,8 @@ _MODULES = (
 _HOME = {
     "Graph": "graphs",
     "graph": "graphs",
+    "RowSource": "training.streaming",
+    "stream": "data.streams",
     "load": "keras_files",
     "save": "keras_files",
     "Sequential": "model",
@@ -108,6 +112,7 @@ __all__ = [
     "FitResult",
     "Graph",
     "History",
+    "RowSource",
     "Sequential",
     "TrainState",
     "activations",
@@ -137,6 +142,7 @@ __all__ = [
     "scaling",
     "schedules",
     "sequential",
+    "stream",
     "sweep",
     "sweeps",
     "train",

@@ -11,8 +11,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from jaxgd._checks import check_real
-from jaxgd.cli.errors import DONE, INTERRUPTED, NO, TERMINATED, BadInput, bad_input, warnings_as_lines
-from jaxgd.cli.options import output_options, whole_numbers
+from jaxgd.cli.errors import (
+    DONE,
+    INTERRUPTED,
+    NO,
+    TERMINATED,
+    BadInput,
+    bad_input,
+    saved_until_now,
+    warnings_as_lines,
+)
+from jaxgd.cli.options import on_bad_file_option, output_options, whole_numbers
 from jaxgd.runs.settings import DTYPES, MISSING, TASKS, Settings
 
 if TYPE_CHECKING:
@@ -28,7 +37,7 @@ _OF_MODEL = (
 )  # fmt: skip
 _SHOWN = {"no_report", "tensorboard", "watch", "quiet", "color", "as_json"}
 _WHERE = {"devices", "coordinator", "num_processes", "process_id", "join_timeout"}
-_WITH_RESUME = {"resume", "epochs", "checkpoint_every", *_SHOWN, *_WHERE}
+_WITH_RESUME = {"resume", "data", "epochs", "checkpoint_every", *_SHOWN, *_WHERE}
 
 
 def _count_or_auto(context: click.Context, parameter: click.Parameter, value: str | None) -> int | str | None:
@@ -137,6 +146,13 @@ def _count_or_auto(context: click.Context, parameter: click.Parameter, value: st
     metavar="MODEL",
     help="A .keras or .h5 file to go on from: network, weights, loss, optimizer with its state.",
 )
+@click.option(
+    "--window",
+    type=int,
+    metavar="ROWS",
+    help="Stream DATA from its files, so many rows in memory at a time.  [default for folders: 64 MiB]",
+)
+@on_bad_file_option
 @click.option("--out", metavar="FOLDER", help="The run folder.  [default: runs/DATA-N]")
 @click.option(
     "--checkpoint-every",
@@ -149,7 +165,7 @@ def _count_or_auto(context: click.Context, parameter: click.Parameter, value: st
 @click.option(
     "--resume",
     metavar="FOLDER",
-    help="Go on with the run in FOLDER, whatever ended it; only --epochs may be another number.",
+    help="Go on with the run in FOLDER, whatever ended it; only --epochs, and where DATA is, may differ.",
 )
 @click.option(
     "--devices",
@@ -206,6 +222,9 @@ def command(
     diabetes. Numbers are standardised and text becomes categories inside the run, which later takes raw
     rows. A regression's output is scaled to the target's own units inside the model.
 
+    DATA may be larger than memory: a folder, or a pattern in quotes, of Parquet, CSV, TSV or NPY files with
+    equal columns is streamed, one window of rows after the other, in an order that seed and epoch decide.
+
     With --from a model that Keras or jaxgd saved goes on: the table's features must be the model's, in order.
 
     A run that was killed, interrupted or terminated goes on with --resume, and ends with the same numbers,
@@ -215,6 +234,7 @@ def command(
     Examples:
       jaxgd train
       jaxgd train houses.csv --target price --epochs 200 --patience 20
+      jaxgd train "parts/*.parquet" --target price --batch-size 1024
       jaxgd train --resume runs/houses-1
       jaxgd train houses.csv --from model.keras --epochs 20
       jaxgd train houses.csv --devices auto
@@ -230,7 +250,11 @@ def command(
     seconds = load_training()
     with leaving_together(), bad_input(), together("jaxgd train"):
         check_real("checkpoint_every", checkpoint_every, 0.0)
-        job = _begin(options, out) if resume is None else _resume(Path(resume), out, options["epochs"])
+        job = (
+            _begin(options, out)
+            if resume is None
+            else _resume(Path(resume), out, options["epochs"], options["data"])
+        )
         job = job._replace(tensorboard=tensorboard and _can_write_events())
         job = job._replace(profile=profile, import_seconds=seconds, watch=watch, devices=devices)
     with leaving_together():
@@ -286,7 +310,7 @@ def _given() -> list[str]:
     return [name for name in context.params if context.get_parameter_source(name) is _COMMANDLINE]
 
 
-def _resume(folder: Path, out: str | None, epochs: int) -> _Job:
+def _resume(folder: Path, out: str | None, epochs: int, data: str) -> _Job:
     from jaxgd.runs import read_started
 
     given = _given()
@@ -296,7 +320,10 @@ def _resume(folder: Path, out: str | None, epochs: int) -> _Job:
     started = read_started(folder)
     settings = replace(started.settings, epochs=epochs) if "epochs" in given else started.settings
     settings.check()
-    return _Job(settings, out, folder, started.table(), started.command)
+    table = started.table(data if "data" in given else None)
+    if "data" in given:
+        settings = replace(settings, data=data)
+    return _Job(settings, out, folder, table, started.command)
 
 
 def _train(job: _Job, every: float, with_report: bool, output: "Output", as_json: bool) -> int:
@@ -309,9 +336,10 @@ def _train(job: _Job, every: float, with_report: bool, output: "Output", as_json
 
     settings = job.settings
     with precision_of(settings.dtype), ExitStack() as stack:
-        with bad_input():
+        with bad_input(), warnings_as_lines():
             with together("the plan"):
                 plan = runs.make_plan(settings, job.table)
+                _check_profile(job)
                 runs.check_savable(plan)
             with together("the run's folder"):
                 folder = job.folder
@@ -320,7 +348,9 @@ def _train(job: _Job, every: float, with_report: bool, output: "Output", as_json
                     runs.write_started(folder, plan, job.command)
             folder = folder_of_first(folder)
         show_plan(output, plan)
-        with catching_interrupt() as interrupt:
+        go_on = f"jaxgd train --resume {folder}"
+        terminated = f"Terminated; go on with: {go_on}"
+        with catching_interrupt(f"{terminated}\n") as interrupt, saved_until_now(folder, go_on):
             writer = (
                 stack.enter_context(reports.EventWriter(folder)) if job.tensorboard and is_first() else None
             )
@@ -328,12 +358,12 @@ def _train(job: _Job, every: float, with_report: bool, output: "Output", as_json
             with profiling(job.profile, plan), log as watch:
                 result = _execute(plan, folder, every, output, interrupt, writer, watch, job.devices)
             if interrupt.terminated and result.interrupted:  # nothing more: there are seconds left
-                click.echo(f"Terminated; go on with: jaxgd train --resume {folder}", err=True)
+                click.echo(terminated, err=True)
                 return TERMINATED
             if not is_first():
                 return NO if result.divergence is not None else INTERRUPTED if interrupt else DONE
             outcome = assess(plan, result)
-            with bad_input():
+            with bad_input(), saved_until_now(folder, go_on):
                 config = runs.write_run(folder, outcome, job.command)
                 if writer is not None:
                     writer.finish(outcome.result.history, config)
@@ -351,6 +381,14 @@ def _train(job: _Job, every: float, with_report: bool, output: "Output", as_json
         click.echo(f"Diverged: {outcome.result.divergence}", err=True)
         return NO
     return INTERRUPTED if interrupt else DONE
+
+
+def _check_profile(job: _Job) -> None:
+    """Raises BadInput for a trace of a run whose time goes into reading too."""
+    from jaxgd.runs.plan import is_streamed
+
+    if job.profile is not None and is_streamed(job.settings):
+        raise BadInput("--profile: takes a table in memory, not files that are streamed.")
 
 
 def _layer_log(folder: Path, plan: "Plan", writer: Any) -> Any:
@@ -387,11 +425,6 @@ def _execute(
             )
         except (CheckpointError, HostsError, HostLostError) as error:
             raise BadInput(str(error)) from error
-        except OSError as error:
-            raise BadInput(
-                f"{error.filename or folder}: {error.strerror or error}. The last whole checkpoint is "
-                f"untouched; go on with: jaxgd train --resume {folder}"
-            ) from error
 
 
 def _command_line() -> str:

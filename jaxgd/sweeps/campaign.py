@@ -142,9 +142,10 @@ class Campaign:
         self.pending = set(runner.numbers)
 
         def should_stop() -> bool:
-            if self.saves is not None and self.saves.due:
-                self._save(runner)
-            return bool(leaving) or (progress is not None and progress(self._report(runner)) is False)
+            stops = bool(leaving) or (progress is not None and progress(self._report(runner)) is False)
+            if self.saves is not None and (self.saves.due or (stops and not runner.stop)):
+                self._save(runner)  # if it stops before lanes have, which may take them a while
+            return stops
 
         runner.should_stop = should_stop
         try:

@@ -10,7 +10,6 @@ from jaxgd import optimizers
 from jaxgd._checks import check_integer
 from jaxgd._types import Params
 from jaxgd.model_base import Model
-from jaxgd.optimizers._scaling import scale_learning_rate
 from jaxgd.scaling import hosts
 from jaxgd.training.checkpointing import Checkpoint, Saver
 from jaxgd.training.describing import describe_run, make_goal
@@ -22,10 +21,9 @@ from jaxgd.training.placement import make_placement
 from jaxgd.training.preparing import (
     check_kinds,
     check_on_divergence,
-    check_state,
+    first_state,
     make_order,
     make_spec,
-    new_state,
     ready_data,
     split_data,
 )
@@ -41,13 +39,15 @@ from jaxgd.training.spreading import (
     placed,
 )
 from jaxgd.training.state import TrainState, copy
+from jaxgd.training.streaming.fitting import RowsOfRun, RunOfRows, fit_stream
+from jaxgd.training.streaming.source import RowSource
 from jaxgd.training.watching import WatchFn
 
 
 def fit(
     model: Model,
     x: Any,
-    y: Any,
+    y: Any = None,
     *,
     loss: Any = "mean_squared_error",
     optimizer: Any = "sgd",
@@ -133,6 +133,15 @@ def fit(
         halvings = check_on_divergence(on_divergence, max_halvings)
         saving = Checkpoint.of(checkpoint)
         check_kinds(early_stopping, seed, params, state)
+        chosen = optimizers.get(optimizer)
+        if isinstance(x, RowSource):
+            source = RowsOfRun(x, y, sample_weight, class_weight, validation_data, validation_split, devices)
+            of_objective = {"loss": loss, "metrics": metrics, "weighted_metrics": weighted_metrics}
+            run = RunOfRows(
+                chosen, epochs, batch_size, shuffle, seed, params, state, initial_epoch, early_stopping,
+                saving, halvings, progress, watch, started,
+            )  # fmt: skip
+            return fit_stream(model, source, {**of_objective, "loss_weights": loss_weights}, run)
         read = given_rows(layout, x, y, sample_weight, validation_data, validation_split)
         training, validation = split_data(model, *read[:3], class_weight, *read[3:5])
         objective = make_objective(
@@ -145,14 +154,7 @@ def fit(
         )
         training = ready_data(objective, training)
         validation = None if validation is None else ready_data(objective, validation)
-        chosen = optimizers.get(optimizer)
-        if state is not None:
-            check_state(model, chosen, state)
-        given = {"params": params, "state": state}
-        if state is None:
-            state = new_state(model, chosen, seed, params)
-        if halvings:
-            scale_learning_rate(state.opt_state, 0.5)  # raises for a rate that cannot be halved
+        state, given = first_state(model, chosen, seed, params, state, halvings)
         rows = describe_rows(read, training, validation) if saving is not None or layout is not None else {}
         chosen_layout = choose_layout(layout or devices, state.params, batch_size, training)
         if chosen_layout.layout is not None:

@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -135,17 +136,27 @@ class HostLoop:
     def _to_the_end(self, outlook: Outlook, position: Position, progress: ProgressFn | None) -> Position:
         """Chunk by chunk until the run ends; saved now and then, and at the end."""
         with leaving_on_sigterm(self.saver is not None) as leaving:
-            while not outlook.ended and self._unfinished(position.state):
-                position = self._advance(outlook, position)
-                report = outlook.pace.report(position.state, position.history)
-                if outlook.divergence is None and progress is not None:
-                    outlook.interrupted = progress(report) is False
-                outlook.interrupted = self.placement.any(outlook.interrupted or bool(leaving))
-                if self.saver is not None and not outlook.ended and self._is_due(self.saver, position):
-                    self.saver.save(self._storable(position))
+            try:
+                while not outlook.ended and self._unfinished(position.state):
+                    position = self._advance(outlook, position)
+                    report = outlook.pace.report(position.state, position.history)
+                    if outlook.divergence is None and progress is not None:
+                        outlook.interrupted = progress(report) is False
+                    outlook.interrupted = self.placement.any(outlook.interrupted or bool(leaving))
+                    if self.saver is not None and not outlook.ended and self._is_due(self.saver, position):
+                        self.saver.save(self._storable(position))
+            except BaseException:  # of the progress function, or Ctrl-C
+                self._save_what_is_left(position)
+                raise
             if self.saver is not None:
                 self.saver.save(self._storable(position))
         return position
+
+    def _save_what_is_left(self, position: Position) -> None:
+        """Save after an error, unless it came while a chunk ran, or others would have to take part."""
+        is_whole = not any(leaf.is_deleted() for leaf in jax.tree.leaves(position.state))
+        if self.saver is not None and is_whole and jax.process_count() == 1:
+            self.saver.save(position)
 
     def _is_due(self, saver: Saver, position: Position) -> bool:
         return bool(self.placement.of_first(saver.is_due(position)))
