@@ -29,7 +29,8 @@ def command(
     """Loss and metrics of RUN_OR_MODEL on all rows of DATA.
 
     Without DATA a run is evaluated on its own held-out rows, read again from where they were, and gives the
-    numbers that train printed.
+    numbers that train printed. A model with several inputs takes their features side by side; the targets of
+    several outputs are the columns that bear the outputs' names.
 
     \b
     Examples:

@@ -12,7 +12,6 @@ from jaxgd.cli.errors import BadInput, bad_input
 from jaxgd.cli.options import output_options
 
 if TYPE_CHECKING:
-    from jaxgd.cli.sources import BareModel
     from jaxgd.runs import Run
 
 _ENDINGS = (".csv", ".parquet")
@@ -29,6 +28,7 @@ def command(source: str, data: str, out: str, quiet: bool, color: bool, as_json:
     """Predictions of RUN_OR_MODEL for the rows of DATA, as they are in the file; the target may be missing.
 
     A regression gives a value a row. Classes give the name of the likeliest and the probability of each.
+    A model with several inputs takes their features side by side; its outputs are columns by their names.
 
     \b
     Examples:
@@ -73,7 +73,7 @@ def _predictions(source: str, data: str) -> tuple[dict[str, np.ndarray], dict[st
     opened = open_source(source)
     table = read(data)
     if isinstance(opened, BareModel):
-        return _of_model(opened, table), {}
+        return opened.predict(table), {}
     return _of_run(opened, table), opened.encoding.count_unknown(table)
 
 
@@ -90,11 +90,6 @@ def _of_run(run: "Run", table: Any) -> dict[str, np.ndarray]:
     if encoding.task == "binary":
         columns[f"probability_{encoding.classes[1]}"] = outputs[:, 0]
     return columns
-
-
-def _of_model(opened: "BareModel", table: Any) -> dict[str, np.ndarray]:
-    outputs = opened.predict(table)
-    return {f"output_{place}": outputs[:, place] for place in range(outputs.shape[1])}
 
 
 def _write(columns: dict[str, np.ndarray], out: str) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 
 from jaxgd import data, layers, losses, optimizers
 from jaxgd.model import Sequential, sequential
+from jaxgd.model_base import Model
 from jaxgd.optimizers import Optimizer, OptimizerState
 from jaxgd.runs.settings import Settings
 from jaxgd.runs.starting import read_start
@@ -51,7 +52,7 @@ class Plan:
     prepared: data.Prepared
     training_rows: np.ndarray
     held_out_rows: np.ndarray
-    model: Sequential
+    model: Model
     params: dict[str, Any]
     loss: losses.Loss
     optimizer: Optimizer
