@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         training,
     )
     from jaxgd._compilation_cache import use_compilation_cache
+    from jaxgd.data.streams import stream
     from jaxgd.graphs import Graph, graph
     from jaxgd.keras_files import load, save
     from jaxgd.model import Sequential, mlp, sequential
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
         predict,
         train,
     )
+    from jaxgd.training.streaming import RowSource
 
 _MODULES = (
     "activations",
@@ -74,6 +76,8 @@ _MODULES = (
 _HOME = {
     "Graph": "graphs",
     "graph": "graphs",
+    "RowSource": "training.streaming",
+    "stream": "data.streams",
     "load": "keras_files",
     "save": "keras_files",
     "Sequential": "model",
@@ -106,6 +110,7 @@ __all__ = [
     "FitResult",
     "Graph",
     "History",
+    "RowSource",
     "Sequential",
     "TrainState",
     "activations",
@@ -134,6 +139,7 @@ __all__ = [
     "save",
     "schedules",
     "sequential",
+    "stream",
     "sweep",
     "sweeps",
     "train",

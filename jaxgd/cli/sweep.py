@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from jaxgd.cli.sweep_job import Job
     from jaxgd.sweeps import SweepTable
 
-_SETTINGS = set(Settings().to_dict()) - {"on_divergence", "max_halvings"}
-_HOW = ("lanes", "memory_budget", "plan", "checkpoint_every")
+_SETTINGS = set(Settings().to_dict()) - {"on_divergence", "max_halvings", "window", "on_bad_file"}
+_HOW = ("lanes", "devices", "memory_budget", "plan", "checkpoint_every")
 _WITH_RESUME = {"resume", *_HOW, "explain_plan", "quiet", "color", "as_json"}
 
 
@@ -41,6 +41,7 @@ _WITH_RESUME = {"resume", *_HOW, "explain_plan", "quiet", "color", "as_json"}
 @click.option("--refit", is_flag=True, help="Train the best settings on all rows, nothing held out.")
 @click.option("--plan", default="auto", show_default=True, help="auto, sequential, map, vmap or vmap:WIDTH.")
 @click.option("--explain-plan", is_flag=True, help="Show what the planner weighed, and why it chose.")
+@click.option("--devices", type=int, metavar="N", help="Devices that take members, a lane each in turn.")
 @click.option("--lanes", type=int, metavar="N", help="Members side by side.  [default: one a core]")
 @click.option("--memory-budget", type=float, metavar="MIB", help="[default: half of the machine's memory]")
 @click.option(
@@ -52,9 +53,7 @@ _WITH_RESUME = {"resume", *_HOW, "explain_plan", "quiet", "color", "as_json"}
     help="How often the members under way are saved.",
 )
 @click.option("--out", metavar="FOLDER", help="The sweep's folder.  [default: sweeps/DATA-N]")
-@click.option(
-    "--resume", metavar="FOLDER", help="Go on with the sweep in FOLDER, whatever ended it."
-)
+@click.option("--resume", metavar="FOLDER", help="Go on with the sweep in FOLDER, whatever ended it.")
 @output_options
 def command(
     quiet: bool, color: bool, as_json: bool, explain_plan: bool, resume: str | None, **given: Any
@@ -116,23 +115,24 @@ def _sweep(job: "Job", explain_plan: bool, output: "Output", as_json: bool) -> i
         if explain_plan:
             show_plan(output, campaign.reasons)
         go_on = f"jaxgd sweep --resume {folder}"
-        with catching_interrupt() as interrupt, saved_until_now(folder, go_on):
-            with Display(output.console) as display:
+        terminated = f"Terminated; go on with: {go_on}"
+        with catching_interrupt(f"{terminated}\n") as interrupt:
+            with saved_until_now(folder, go_on), Display(output.console) as display:
                 table = campaign.run(lambda report: display(report) or not interrupt)
             with bad_input(), saved_until_now(folder, go_on), warnings_as_lines():
                 best = None if interrupt.terminated else finish(job, folder, table, lambda: interrupt)
         if interrupt.terminated:  # nothing more: there are seconds left
-            click.echo(f"Terminated; go on with: {go_on}", err=True)
+            click.echo(terminated, err=True)
             return TERMINATED
-    show_table(output, folder, table, best)
+    show_table(output, folder, table, best, bool(interrupt))
     if as_json:
-        output.json(_summary(folder, table, best))
+        output.json(_summary(folder, table, best, bool(interrupt)))
     if interrupt:
         return INTERRUPTED
     return DONE if any(member.value(table.monitor) is not None for member in table) else NO
 
 
-def _summary(folder: Path, table: "SweepTable", best: Path | None) -> dict[str, Any]:
+def _summary(folder: Path, table: "SweepTable", best: Path | None, interrupted: bool) -> dict[str, Any]:
     from jaxgd.sweeps.table import shown
 
     first = next(iter(table))
@@ -153,5 +153,5 @@ def _summary(folder: Path, table: "SweepTable", best: Path | None) -> dict[str, 
         else {**settings, "seed": first.seed, "fold": first.fold, table.monitor: value},
         "seconds": {name: round(value, 4) for name, value in table.seconds.items()},
         "compilations": table.compilations,
-        "interrupted": table.interrupted,
+        "interrupted": interrupted,
     }

@@ -15,8 +15,8 @@ from jaxgd._checks import check_integer, check_real
 from jaxgd.reports.sweep import sweep_png
 from jaxgd.runs.folder import CHECKPOINT, REPORT
 from jaxgd.runs.settings import Settings
-from jaxgd.runs.training import assess, train_plan
 from jaxgd.runs.sweep_trials import check_axes, make_trials, settings_of
+from jaxgd.runs.training import assess, train_plan
 from jaxgd.sweeps import Halving, Range, Summary, SweepTable, random_search
 from jaxgd.sweeps.campaign import Campaign
 from jaxgd.sweeps.parsing import parse_grid
@@ -24,7 +24,7 @@ from jaxgd.sweeps.ranking import make_ranking
 from jaxgd.sweeps.refitting import epochs_kept
 from jaxgd.sweeps.space import product
 from jaxgd.sweeps.standing import held
-from jaxgd.sweeps.sweep import lanes_of
+from jaxgd.sweeps.sweep import devices_of, lanes_of
 from jaxgd.training import Checkpoint
 
 CONFIG, TABLE, PICTURE, JOURNAL, BEST = "sweep.json", "sweep.csv", "sweep.png", "journal.txt", "best"
@@ -134,7 +134,8 @@ def campaign_of(job: Job, folder: Path) -> Campaign:
         trials,
         make_ranking(trials, asked["monitor"], "auto"),
         choice=_choice(job.how["plan"]),
-        lanes=lanes_of(job.how["lanes"], len(trials)),
+        lanes=lanes_of(job.how["lanes"], len(trials), job.how["devices"]),
+        devices=devices_of(job.how["devices"]),
         memory_budget=_bytes(job.how["memory_budget"]),
         keep="best",
         pad=True,
@@ -199,9 +200,9 @@ def finish(job: Job, folder: Path, table: SweepTable, stopped: Callable[[], obje
     if table.interrupted or summary.mean is None:
         return None
     best = folder / BEST
-    if not runs.is_run(best):  # it is one if the sweep was resumed after its end
-        if not _train_best(job, best, best_settings(job, table, summary), stopped):
-            return None
+    is_there = runs.is_run(best)  # the sweep was resumed after its end
+    if not is_there and not _train_best(job, best, best_settings(job, table, summary), stopped):
+        return None
     if not (best / REPORT).exists():
         reports.write_report(best)
     return best

@@ -93,7 +93,7 @@ def _rows_of(training: Training) -> tuple[Hashable, ...]:
 
 
 def _digest(array: np.ndarray) -> Hashable:
-    whole = hashlib.blake2b(np.ascontiguousarray(array), digest_size=16)
+    whole = hashlib.blake2b(np.ascontiguousarray(array).data, digest_size=16)
     return array.shape, array.dtype.str, whole.digest()
 
 
@@ -132,7 +132,13 @@ def _trial(number: int, training: Training, folds: dict[Hashable, Fold]) -> Tria
     rows = _rows_of(training)
     if rows not in folds:
         split = split_data(
-            training.model, training.x, training.y, training.sample_weight, None, training.validation_data, 0.0
+            training.model,
+            training.x,
+            training.y,
+            training.sample_weight,
+            None,
+            training.validation_data,
+            0.0,
         )
         folds[rows] = Fold(len(folds), *split)
     return Trial(

@@ -66,7 +66,7 @@ def _multiply(word: Array, factor: np.uint32) -> tuple[Array, Array]:
 
 @contextmanager
 def divisible() -> Iterator[None]:
-    """Inside the block, programs are made of what XLA's partitioner can divide: it has no high half of a product.
+    """Inside the block, programs are of what XLA's partitioner can divide: it knows no high half of products.
 
     The words are the same; on a CPU they cost a tenth more.
     """

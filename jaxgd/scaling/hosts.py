@@ -9,7 +9,7 @@ import socket
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
 
 import jax
@@ -22,6 +22,8 @@ TIMEOUT = 60.0
 """Seconds in which all processes must have come to a meeting."""
 HEARTBEAT = 20
 """Seconds of silence after which a process counts as lost."""
+LINGER = 3.0
+"""Seconds that process 0 waits for the others to have read why the run ends."""
 _SHUTDOWN = 10
 _LOST = ("gloo", "connection", "heartbeat", "unavailable", "socket closed", "nccl", "peer", "task")
 
@@ -58,7 +60,7 @@ def connect(
       TypeError, ValueError: numbers that do not fit.
     """
     check_real("timeout", timeout, 1.0)
-    _use_collectives_of_cpu()
+
     options: dict[str, Any] = {
         "initialization_timeout": int(timeout),
         "heartbeat_timeout_seconds": HEARTBEAT,
@@ -91,6 +93,7 @@ def _use_collectives_of_cpu() -> None:
 
 
 def _initialize(where: str, timeout: float, options: dict[str, Any]) -> None:
+    _use_collectives_of_cpu()
     try:
         jax.distributed.initialize(**options)
     except (RuntimeError, ValueError) as error:
@@ -255,7 +258,24 @@ def check_equal(what: str, values: Sequence[Any], differences: Any) -> None:
 
 
 def leave(code: int) -> NoReturn:
-    """End this process at once, without waiting for others that may be gone."""
+    """End this process without waiting for others that may be gone; process 0 for `LINGER` seconds at most.
+
+    What JAX does at the end of a process would wait for all of them.
+    """
     sys.stdout.flush()
     sys.stderr.flush()
+    if num_processes() > 1:
+        with suppress(RuntimeError, ValueError):
+            _say_goodbye(_client())
     os._exit(code)
+
+
+def _say_goodbye(client: Any) -> None:
+    """The service that all talk to is process 0's: it goes last."""
+    if not is_first():
+        client.key_value_set(f"jaxgd/left/{jax.process_index()}", "")
+        return
+    end = time.monotonic() + LINGER
+    for process in range(1, num_processes()):
+        left = max(end - time.monotonic(), 0.001)
+        client.blocking_key_value_get(f"jaxgd/left/{process}", max(int(left * 1000), 1))

@@ -64,6 +64,7 @@ class Campaign:
         *,
         choice: Any,
         lanes: int,
+        devices: Sequence[Any] = (None,),
         memory_budget: int | None,
         keep: str,
         pad: bool,
@@ -91,6 +92,7 @@ class Campaign:
         if self.journal is not None and (saved is not None or halving is None):
             self._recall(self.journal.ended)
         self.lanes = lanes
+        self.devices = devices
         self.plans = self._planned(saved, choice, memory_budget, pad)
         self.until = 0
         self.begun: dict[int, Begun] = {}
@@ -135,14 +137,15 @@ class Campaign:
             for family, plan in self.plans
             if (numbers := [number for number in family.trials if self._is_open(number)])
         ]
-        runner = Runner(works, self.lanes, self._deliver)
+        runner = Runner(works, self.lanes, self._deliver, self.devices)
         self._save(runner)
         self.pending = set(runner.numbers)
 
         def should_stop() -> bool:
-            if self.saves is not None and self.saves.due:
-                self._save(runner)
-            return bool(leaving) or (progress is not None and progress(self._report(runner)) is False)
+            stops = bool(leaving) or (progress is not None and progress(self._report(runner)) is False)
+            if self.saves is not None and (self.saves.due or (stops and not runner.stop)):
+                self._save(runner)  # if it stops before lanes have, which may take them a while
+            return stops
 
         runner.should_stop = should_stop
         try:

@@ -17,11 +17,12 @@ from typing import Any
 import numpy as np
 
 from jaxgd._types import Params
+from jaxgd.checkpoints import describe
 from jaxgd.sweeps.member import Member
 from jaxgd.sweeps.trial import Fold, Trial
 from jaxgd.training.history import History
 
-_VERSION = 1
+_VERSION = 2
 _PLAIN = ("status", "best_epoch", "stopped_early", "restored", "diverged_at", "steps")
 
 
@@ -37,7 +38,7 @@ class Journal:
     """A file of ended members.
 
     Args:
-      path: of the file; made if it is missing.
+      path: of the file; made when the first member has ended.
       trials: of the sweep.
 
     Raises:
@@ -69,7 +70,8 @@ class Journal:
 
     def _read(self, trials: Sequence[Trial]) -> dict[int, Member]:
         """{number: member} of those of these trials that ended."""
-        self.path.touch()
+        if not self.path.exists():
+            return {}
         places = {key: number for number, key in enumerate(self.keys)}
         found, good = {}, 0
         content = self.path.read_bytes()
@@ -90,20 +92,22 @@ class Journal:
 
 
 def trial_key(trial: Trial, digests: dict[int, str]) -> str:
-    """What a trial is, as 64 hexadecimal digits: equal for trials that compute the same."""
+    """What a trial is, as 64 hexadecimal digits: equal for trials that compute the same, in any process."""
     fold = id(trial.fold)
     if fold not in digests:
         digests[fold] = _digest_of(trial.fold)
     objective, model = trial.objective, trial.model
-    parts = (
-        _VERSION,
-        digests[fold],
-        (model.layers, model.input_shape, model.dtype, model.precision),
-        (objective.loss, objective.metrics, objective.weighted_metrics),
-        (trial.optimizer.rule, sorted(trial.optimizer.hyperparameters.items())),
-        (trial.epochs, trial.batch_size, trial.shuffle, trial.seed, trial.early_stopping),
+    parts = describe(
+        [
+            _VERSION,
+            digests[fold],
+            (model.layers, model.input_shape, model.dtype, model.precision),
+            (objective.loss, objective.metrics, objective.weighted_metrics),
+            (trial.optimizer.rule, sorted(trial.optimizer.hyperparameters.items())),
+            (trial.epochs, trial.batch_size, trial.shuffle, trial.seed, trial.early_stopping),
+        ]
     )
-    return hashlib.sha256(repr(parts).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 def key_of(keys: Sequence[str]) -> str:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
+from typing import Any
 
 import jax
 import numpy as np
@@ -116,6 +117,7 @@ class Runner:
       works: in the order in which they are begun.
       threads: lanes at a time.
       deliver: told of members that ended, several at a time.
+      devices: of the lanes, in turn; None is the one that JAX takes.
 
     Attributes:
       should_stop: asked ten times a second; True ends all lanes after their next call.
@@ -129,7 +131,9 @@ class Runner:
         works: Sequence[Work],
         threads: int,
         deliver: Callable[[Sequence[Ended]], None],
+        devices: Sequence[Any] = (None,),
     ) -> None:
+        self.devices = devices
         self.works = list(works)
         self.threads = threads
         self.deliver = deliver
@@ -147,7 +151,8 @@ class Runner:
     def run(self) -> None:
         """Until every member ended, or until told to stop. Raises what a lane raised."""
         x64 = bool(jax.config.read("jax_enable_x64"))  # a thread has its own, and begins without
-        lanes = [threading.Thread(target=self._work, args=(x64,), daemon=True) for _ in range(self.threads)]
+        devices = [self.devices[place % len(self.devices)] for place in range(self.threads)]
+        lanes = [threading.Thread(target=self._work, args=(x64, each), daemon=True) for each in devices]
         for lane in lanes:
             lane.start()
         try:
@@ -189,9 +194,9 @@ class Runner:
             found |= {} if slots is None else slots.begun(alone)
         return found | ended
 
-    def _work(self, x64: bool) -> None:
+    def _work(self, x64: bool, device: Any) -> None:
         try:
-            with jax.enable_x64(x64):
+            with jax.enable_x64(x64), jax.default_device(device):
                 while (turn := self._next()) is not None:
                     turn.run()
         except BaseException as error:

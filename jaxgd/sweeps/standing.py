@@ -1,4 +1,4 @@
-"""Where the open members of a sweep stand, and how they are run: saved beside the journal of those that ended.
+"""Where the open members of a sweep stand, and how they are run: saved beside the journal of the others.
 
 One checkpoint holds all open members, those of a family stacked, so that few arrays are written however many
 they are. Which families there are and in which form and width they run is part of it: a sweep that goes on
@@ -87,7 +87,8 @@ class Saves:
         Raises:
           CheckpointError: it is of another sweep, or none is whole.
         """
-        self.files.folder.mkdir(exist_ok=True)
+        if not self.files.folder.exists():
+            return None
         self.files.tidy()
         contents = self.files.latest(self._accept)
         return None if contents is None else Saved(contents, trials, self.keys)
@@ -100,6 +101,7 @@ class Saves:
     def save(self, standing: Standing, plans: Sequence[tuple[Family, Plan]]) -> None:
         """Write a checkpoint. Raises OSError."""
         started = time.monotonic()
+        self.files.folder.mkdir(exist_ok=True)
         tree, facts = {}, {"identity": self.identity, "until": standing.until, "families": []}
         for place, (family, plan) in enumerate(plans):
             begun, begun_facts = self._packed(family, standing.begun)
@@ -139,8 +141,8 @@ class Saves:
         lines = differences(contents.facts.get("identity"), self.identity)
         if lines:
             raise CheckpointError(
-                f"{contents.path.parent}: holds members of another sweep: {'; '.join(lines)}. Give the settings "
-                "and the data of that sweep, or another journal."
+                f"{contents.path.parent}: holds members of another sweep: {'; '.join(lines)}. Give the "
+                "settings and the data of that sweep, or another journal."
             )
         return contents
 

@@ -5,7 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import jax
+
 from jaxgd._checks import check_integer
+from jaxgd.scaling.layout import check_exist
 from jaxgd.sweeps.campaign import Campaign, SweepProgress
 from jaxgd.sweeps.halving import Halving
 from jaxgd.sweeps.ranking import make_ranking
@@ -45,6 +48,7 @@ def sweep(
     keep: str = "all",
     plan: Any = "auto",
     lanes: int | None = None,
+    devices: int | None = None,
     memory_budget: int | None = None,
     journal: str | Path | None = None,
     checkpoint_every: float = 30.0,
@@ -78,7 +82,9 @@ def sweep(
         program, the smaller ones padded and masked exactly, where that is forecast to take less time.
       keep: "all" parameters, or those of the "best" member only.
       plan: "auto"; or "sequential", "map", "vmap", or a form with its width, ("vmap", 64).
-      lanes: threads that run members side by side; None takes one a core.
+      lanes: threads that run members side by side; None takes one a core, or one a device if those are more.
+      devices: how many take members, a lane each in turn, without a word between them; one program is
+        compiled for each. None takes the one that JAX takes.
       memory_budget: bytes; None takes half of the machine's memory.
       journal: a file that ended members are appended to; those that it holds already are not run again, and
         those that were under way when the sweep ended go on from their checkpoint, beside it. SIGTERM, unless
@@ -108,7 +114,8 @@ def sweep(
             trials,
             make_ranking(trials, monitor, mode),
             choice=plan,
-            lanes=lanes_of(lanes, len(trials)),
+            lanes=lanes_of(lanes, len(trials), devices),
+            devices=devices_of(devices),
             memory_budget=memory_budget,
             keep=keep,
             pad=pad,
@@ -120,8 +127,17 @@ def sweep(
     return refitted(table, models, x, y, arguments) if refit else table
 
 
-def lanes_of(lanes: int | None, members: int) -> int:
+def lanes_of(lanes: int | None, members: int, devices: int | None = None) -> int:
     """Threads: the given number, or a core each, and no more than there are members."""
     if lanes is None:
         lanes = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        lanes = max(lanes, devices or 1)
     return min(check_integer("lanes", lanes, 1), members)
+
+
+def devices_of(count: int | None) -> list[Any]:
+    """The first devices. Raises TypeError or ValueError for none, or more than there are."""
+    if count is None:
+        return [None]
+    check_exist(check_integer("devices", count, 1))
+    return jax.devices()[:count]

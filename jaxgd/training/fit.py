@@ -10,7 +10,6 @@ from jaxgd import optimizers
 from jaxgd._checks import check_integer
 from jaxgd._types import Params
 from jaxgd.model_base import Model
-from jaxgd.optimizers._scaling import scale_learning_rate
 from jaxgd.scaling import hosts
 from jaxgd.training.checkpointing import Checkpoint, Saver
 from jaxgd.training.describing import describe_run, make_goal
@@ -18,14 +17,13 @@ from jaxgd.training.early_stopping import EarlyStopping
 from jaxgd.training.host_loop import HostLoop
 from jaxgd.training.objective import make_objective
 from jaxgd.training.placed_rows import num_rows_of
-from jaxgd.training.placement import OnDevices
+from jaxgd.training.placement import make_placement
 from jaxgd.training.preparing import (
+    check_kinds,
     check_on_divergence,
-    check_seed,
-    check_state,
+    first_state,
     make_order,
     make_spec,
-    new_state,
     ready_data,
     split_data,
 )
@@ -41,13 +39,15 @@ from jaxgd.training.spreading import (
     placed,
 )
 from jaxgd.training.state import TrainState, copy
+from jaxgd.training.streaming.fitting import RowsOfRun, RunOfRows, fit_stream
+from jaxgd.training.streaming.source import RowSource
 from jaxgd.training.watching import WatchFn
 
 
 def fit(
     model: Model,
     x: Any,
-    y: Any,
+    y: Any = None,
     *,
     loss: Any = "mean_squared_error",
     optimizer: Any = "sgd",
@@ -132,11 +132,16 @@ def fit(
         check_integer("initial_epoch", initial_epoch, 0)
         halvings = check_on_divergence(on_divergence, max_halvings)
         saving = Checkpoint.of(checkpoint)
-        if early_stopping is not None and not isinstance(early_stopping, EarlyStopping):
-            raise TypeError(f"early_stopping: expected an EarlyStopping, got {early_stopping!r}.")
-        check_seed(seed)
-        if state is not None and params is not None:
-            raise ValueError("params: expected not together with state, which has its own.")
+        check_kinds(early_stopping, seed, params, state)
+        chosen = optimizers.get(optimizer)
+        if isinstance(x, RowSource):
+            source = RowsOfRun(x, y, sample_weight, class_weight, validation_data, validation_split, devices)
+            of_objective = {"loss": loss, "metrics": metrics, "weighted_metrics": weighted_metrics}
+            run = RunOfRows(
+                chosen, epochs, batch_size, shuffle, seed, params, state, initial_epoch, early_stopping,
+                saving, halvings, progress, watch, started,
+            )  # fmt: skip
+            return fit_stream(model, source, {**of_objective, "loss_weights": loss_weights}, run)
         read = given_rows(layout, x, y, sample_weight, validation_data, validation_split)
         training, validation = split_data(model, *read[:3], class_weight, *read[3:5])
         objective = make_objective(
@@ -149,17 +154,8 @@ def fit(
         )
         training = ready_data(objective, training)
         validation = None if validation is None else ready_data(objective, validation)
-        chosen = optimizers.get(optimizer)
-        if state is not None:
-            check_state(model, chosen, state)
-        given = {"params": params, "state": state}
-        if state is None:
-            state = new_state(model, chosen, seed, params)
-        if halvings:
-            scale_learning_rate(state.opt_state, 0.5)  # raises for a rate that cannot be halved
-        described = {}
-        if saving is not None or layout is not None:
-            described = describe_rows(read, training, validation)
+        state, given = first_state(model, chosen, seed, params, state, halvings)
+        rows = describe_rows(read, training, validation) if saving is not None or layout is not None else {}
         chosen_layout = choose_layout(layout or devices, state.params, batch_size, training)
         if chosen_layout.layout is not None:
             training, validation = placed(read, chosen_layout.layout, training, validation)
@@ -169,13 +165,12 @@ def fit(
         settings |= {"initial_epoch": initial_epoch, "early_stopping": early_stopping}
         saver = None
         if saving is not None or layout is not None:
-            identity = describe_run(objective, chosen, described, given, settings)
+            identity = describe_run(objective, chosen, rows, given, settings)
             if layout is not None:
                 check_same(read, identity, epochs)
         if saving is not None:
             goal = make_goal(objective, saving.monitor, early_stopping, validation is not None)
-            saver = Saver(saving, identity, goal)
-    placement = None if chosen_layout.layout is None else OnDevices(chosen_layout.layout)
+            saver = Saver(saving, identity, goal, chosen_layout.num_devices)
     loop = HostLoop(
         spec,
         objective,
@@ -186,7 +181,7 @@ def fit(
         started,
         saver=saver,
         max_halvings=halvings,
-        placement=placement,
+        placement=make_placement(chosen_layout.layout),
         watch=watch,
     )
     with reporting_to(progress) as report_to:

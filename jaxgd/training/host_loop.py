@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -135,17 +136,27 @@ class HostLoop:
     def _to_the_end(self, outlook: Outlook, position: Position, progress: ProgressFn | None) -> Position:
         """Chunk by chunk until the run ends; saved now and then, and at the end."""
         with leaving_on_sigterm(self.saver is not None) as leaving:
-            while not outlook.ended and self._unfinished(position.state):
-                position = self._advance(outlook, position)
-                report = outlook.pace.report(position.state, position.history)
-                if outlook.divergence is None and progress is not None:
-                    outlook.interrupted = progress(report) is False
-                outlook.interrupted = self.placement.any(outlook.interrupted or bool(leaving))
-                if self.saver is not None and not outlook.ended and self._is_due(self.saver, position):
-                    self.saver.save(self._storable(position))
+            try:
+                while not outlook.ended and self._unfinished(position.state):
+                    position = self._advance(outlook, position)
+                    report = outlook.pace.report(position.state, position.history)
+                    if outlook.divergence is None and progress is not None:
+                        outlook.interrupted = progress(report) is False
+                    outlook.interrupted = self.placement.any(outlook.interrupted or bool(leaving))
+                    if self.saver is not None and not outlook.ended and self._is_due(self.saver, position):
+                        self.saver.save(self._storable(position))
+            except BaseException:  # of the progress function, or Ctrl-C
+                self._save_what_is_left(position)
+                raise
             if self.saver is not None:
                 self.saver.save(self._storable(position))
         return position
+
+    def _save_what_is_left(self, position: Position) -> None:
+        """Save after an error, unless it came while a chunk ran, or others would have to take part."""
+        is_whole = not any(leaf.is_deleted() for leaf in jax.tree.leaves(position.state))
+        if self.saver is not None and is_whole and jax.process_count() == 1:
+            self.saver.save(position)
 
     def _is_due(self, saver: Saver, position: Position) -> bool:
         return bool(self.placement.of_first(saver.is_due(position)))
@@ -171,7 +182,7 @@ class HostLoop:
 
     def _look(self, state: RunState) -> None:
         if self.watcher is not None:
-            self.watcher.look(state)
+            self.watcher.look(self.placement.whole(state))
 
     def _gone_back(self, outlook: Outlook, position: Position, anchor: Anchor, found: Divergence) -> Position:
         """The start of the best epoch, with half the learning rate."""
@@ -219,7 +230,7 @@ class HostLoop:
 
     def _last_epoch(self, state: RunState) -> int:
         due = self.epochs if self.watcher is None else self.watcher.next_epoch(int(state.epoch))
-        return min(self.epochs, int(state.epoch) + self.spec.capacity, due)
+        return min(self.epochs, int(state.epoch) + self.spec.capacity, self.placement.of_first(due))
 
     def _limits(self, epoch: int, step: int) -> Limits:
         return self.placement.inputs(Limits(jnp.int32(epoch), jnp.int32(step), self.stopping))

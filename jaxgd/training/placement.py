@@ -82,3 +82,8 @@ def run_placed(
     everywhere = data.layout.everywhere
     history = {name: lax.with_sharding_constraint(column, everywhere) for name, column in history.items()}
     return data.layout.constrain(state), history, filled
+
+
+def make_placement(layout: Layout | None) -> Placement:
+    """The placement of a layout; None is the one device that JAX takes."""
+    return Placement() if layout is None else OnDevices(layout)

@@ -11,6 +11,7 @@ from jaxgd._checks import check_integer, unknown_name, wrong
 from jaxgd._statistics import partition
 from jaxgd._types import Params
 from jaxgd.model_base import Model
+from jaxgd.optimizers._scaling import scale_learning_rate
 from jaxgd.random import keras_epoch_order
 from jaxgd.training import inputs
 from jaxgd.training.batching import Fixed, InOrder, Shuffled
@@ -71,6 +72,15 @@ def check_on_divergence(on_divergence: str, max_halvings: int) -> int:
     return max_halvings if on_divergence == "restore" else 0
 
 
+def check_kinds(early_stopping: Any, seed: Any, params: Any, state: Any) -> None:
+    """Raises TypeError or ValueError for arguments of `fit` of another kind, or that exclude each other."""
+    if early_stopping is not None and not isinstance(early_stopping, EarlyStopping):
+        raise TypeError(f"early_stopping: expected an EarlyStopping, got {early_stopping!r}.")
+    check_seed(seed)
+    if state is not None and params is not None:
+        raise ValueError("params: expected not together with state, which has its own.")
+
+
 def check_seed(seed: Any) -> None:
     """Raises TypeError for a seed that is neither an int nor a JAX key."""
     is_int = isinstance(seed, int | np.integer) and not isinstance(seed, bool)
@@ -100,6 +110,20 @@ def new_state(model: Model, optimizer: Any, seed: Any, params: Params | None) ->
     model.check_params(params)
     given: Params = jax.tree.map(lambda leaf: jnp.asarray(leaf, model.policy.params), params)
     return TrainState.create(params=given, optimizer=optimizer, key=key, trainable=model.trainable(given))
+
+
+def first_state(
+    model: Model, optimizer: Any, seed: Any, params: Params | None, state: TrainState | None, halvings: int
+) -> tuple[TrainState, dict[str, Any]]:
+    """The state that a run begins with, and what of it the caller gave. Raises ValueError."""
+    given = {"params": params, "state": state}
+    if state is not None:
+        check_state(model, optimizer, state)
+    else:
+        state = new_state(model, optimizer, seed, params)
+    if halvings:
+        scale_learning_rate(state.opt_state, 0.5)  # raises for a rate that cannot be halved
+    return state, given
 
 
 def make_order(shuffle: bool | str, seed: Any, num_rows: int) -> Any:

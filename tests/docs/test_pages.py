@@ -19,7 +19,10 @@ BLOCK = re.compile(r"```(python|sh)\n(.*?)```(?:\n\n```text\n(.*?)```)?", re.DOT
 DEVICES = DOCS / "guides/devices.md"
 FOLDERS = ("tutorial", "guides")
 PAGES = [
-    *(DOCS / f"{name}.md" for name in ("index", "coming-from-keras", "keras-files")),
+    *(
+        DOCS / f"{name}.md"
+        for name in ("index", "coming-from-keras", "coming-from-scikit-learn", "keras-files")
+    ),
     *(page for folder in FOLDERS for page in sorted((DOCS / folder).glob("*.md"))),
 ]
 PAGES.remove(DEVICES)

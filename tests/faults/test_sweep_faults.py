@@ -6,7 +6,7 @@ import pytest
 
 import jaxgd
 from jaxgd import optimizers
-from jaxgd.sweeps import Halving, JournalError, Range, sweep
+from jaxgd.sweeps import JournalError, Range, sweep
 from jaxgd.sweeps.campaign import Campaign
 from jaxgd.sweeps.family import families
 from jaxgd.sweeps.memory import footprint

@@ -1,15 +1,11 @@
-"""Sweeps that were interrupted, and journals in which something went wrong: the same bits, or a clear error."""
-
-import resource
+"""Sweeps that were interrupted, and what goes wrong with their files: the same bits, or a clear error."""
 
 import jax
 import numpy as np
 import pytest
 
 import jaxgd
-from jaxgd.checkpoints import CheckpointError, CheckpointWarning, FolderInUseError
 from jaxgd.sweeps import Halving, lane, runner, sweep
-from jaxgd.sweeps.standing import folder_of
 from jaxgd.training import EarlyStopping
 
 X = np.random.default_rng(1).normal(size=(60, 3)).astype(np.float32)
@@ -48,7 +44,10 @@ def pieces(journal, **options):
     times = 0
     while True:
         looks = iter([True] * 2**times)
-        progress = lambda report, looks=looks: next(looks, False)
+
+        def progress(report, looks=looks):
+            return next(looks, False)
+
         table = run(journal=journal, progress=progress, checkpoint_every=0.0, **options)
         if not table.interrupted:
             return table, times
