@@ -37,21 +37,23 @@ class Started(NamedTuple):
           DataError: it cannot be read.
         """
         if is_streamed(self.settings):
-            return self._checked(open_stream(replace(self.settings, data=self.data["path"])))
-        table = self._checked(read(self.data["path"] or self.settings.data))
+            stream = open_stream(replace(self.settings, data=self.data["path"]))
+            self._check(stream.file_rows, len(stream.names), stream.fingerprint)
+            return stream
+        table = read(self.data["path"] or self.settings.data)
+        self._check(table.num_rows, len(table.names), table.fingerprint)
         return replace(table, source=self.data["source"])
 
-    def _checked(self, table: Any) -> Any:
-        now = {"rows": table.num_rows, "columns": len(table.names), "fingerprint": table.fingerprint}
+    def _check(self, *found: Any) -> None:
+        now = dict(zip(_NAMED, found, strict=True))
         changed = [
             f"{name} {self.data[name]}, now {now[name]}" for name in _NAMED if now[name] != self.data[name]
         ]
         if changed:
             raise RunError(
-                f"{table.source}: the data has changed since the run began: {'; '.join(changed)}. Give back "
-                "the old data, or begin another run."
+                f"{self.data['source']}: the data has changed since the run began: {'; '.join(changed)}. "
+                "Give back the old data, or begin another run."
             )
-        return table
 
 
 def write_started(folder: Path, plan: AnyPlan, command: str) -> None:

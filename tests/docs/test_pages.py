@@ -14,7 +14,7 @@ from jaxgd.cli.app import app
 
 DOCS = Path(__file__).parents[2] / "docs"
 BLOCK = re.compile(r"```(python|sh)\n(.*?)```(?:\n\n```text\n(.*?)```)?", re.DOTALL)
-PAGES = [DOCS / "coming-from-keras.md", DOCS / "keras-files.md"]
+PAGES = [DOCS / "coming-from-keras.md", DOCS / "keras-files.md", DOCS / "streaming.md"]
 
 
 def blocks(page):
