@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from jaxgd.cli import completing
 from jaxgd.cli.errors import BadInput, bad_input
 from jaxgd.cli.options import output_options
 
@@ -11,7 +12,7 @@ _KINDS = (".html", ".png", ".svg")
 
 
 @click.command("report", short_help="A page of a run, of a sweep, or of several runs side by side.")
-@click.argument("folders", metavar="RUN...", nargs=-1, required=True)
+@click.argument("folders", metavar="RUN...", shell_complete=completing.path, nargs=-1, required=True)
 @click.option(
     "--out",
     metavar="FILE",
