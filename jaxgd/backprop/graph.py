@@ -37,7 +37,7 @@ def trace_graph(
 ) -> Trace:
     """`backprop.trace` of a graph; `y` and `loss` have an entry for each output if there are several."""
     model.check_params(params)
-    visits = list(model.walk(params, x, training=training, key=key, row_mask=row_mask))
+    visits = list(model.visits(params, x, training=training, key=key, row_mask=row_mask))
     heads = _Heads(
         model, visits, y, loss, loss_weights, {"sample_weight": sample_weight, "row_mask": row_mask}
     )

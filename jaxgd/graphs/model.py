@@ -166,7 +166,7 @@ class Graph(Model):
         """The forward pass with all that a training step wants to know; see `Forward`."""
         self.check_params(params)
         values, statistics, activity = self._start(x), {}, 0.0
-        for visit in self.walk(params, x, training=training, key=key, row_mask=row_mask):
+        for visit in self.visits(params, x, training=training, key=key, row_mask=row_mask):
             values[visit.value] = visit.given
             if visit.output.statistics:
                 statistics[visit.name] = visit.output.statistics
@@ -176,7 +176,7 @@ class Graph(Model):
             return Forward(found[0].y, found[0].logits, statistics, activity)
         return Forward(tuple(v.y for v in found), tuple(v.logits for v in found), statistics, activity)
 
-    def walk(
+    def visits(
         self, params: Params, x: Any, *, training: bool, key: Any, row_mask: Array | None = None
     ) -> Iterator[Visit]:
         """The way forward, call by call in Keras's order."""
@@ -208,8 +208,15 @@ class Graph(Model):
         self, params: Params, x: Any, *, training: bool, key: Any, row_mask: Array | None = None
     ) -> Iterator[tuple[str, Any]]:
         """Each call's layer and output, in the order in which they run."""
-        for visit in self.walk(params, x, training=training, key=key, row_mask=row_mask):
+        for visit in self.visits(params, x, training=training, key=key, row_mask=row_mask):
             yield visit.name, visit.output.y
+
+    def walk(
+        self, params: Params, x: Any, *, training: bool, key: Any, row_mask: Array | None = None
+    ) -> Iterator[tuple[str, Layer, Any, Any, Context]]:
+        """Each call in the order in which they run: layer's name, layer, input, output, what it was told."""
+        for visit in self.visits(params, x, training=training, key=key, row_mask=row_mask):
+            yield visit.name, visit.layer, visit.x, visit.output.y, visit.context
 
     def adapt(self, params: Params, x: Any) -> Params:
         """`params` in which every normalization layer standardises what `x` gives it (at its first call)."""

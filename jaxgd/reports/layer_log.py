@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxgd.reports.probing import LayerFacts, make_probe
+from jaxgd.reports.probing import BATCH, LayerFacts, make_probe
 from jaxgd.reports.reading import read_columns
 from jaxgd.runs.folder import LAYERS
 from jaxgd.runs.history_file import write_history
-from jaxgd.runs.plan import Plan
+from jaxgd.runs.plan import AnyPlan, targets
 from jaxgd.training import TrainState
 
 QUANTITIES = ("gradient norm", "update norm", "update / parameters", "dead units, share")
@@ -33,8 +33,9 @@ class LayerLog:
       also: called with the epoch and its row.
     """
 
-    def __init__(self, folder: Path, plan: Plan, also: Callable[[int, Row], object] | None = None) -> None:
-        x, y = plan.rows(plan.training_rows)
+    def __init__(self, folder: Path, plan: AnyPlan, also: Callable[[int, Row], object] | None = None) -> None:
+        x, y = plan.some_rows(BATCH)
+        y = targets(y, plan.encoding, plan.loss)
         self.probe = make_probe(plan.model, plan.loss, plan.optimizer, x, y)
         self.path = folder / LAYERS
         self.also = also

@@ -10,10 +10,14 @@ import numpy as np
 from jaxgd import data
 from jaxgd.keras_files import KerasTraining
 from jaxgd.reports.probing import BATCH, LayerFacts, make_probe
-from jaxgd.runs.plan import Plan, split, targets
+from jaxgd.runs.plan import AnyPlan, Plan, is_streamed, split, targets
 from jaxgd.runs.reading import Run, RunError
+from jaxgd.runs.streams import plan_of_run
 from jaxgd.runs.training import precision_of
 from jaxgd.training import predict
+
+MOST_ROWS = 65_536
+"""Rows of a streamed run that are measured."""
 
 
 class Rows(NamedTuple):
@@ -23,6 +27,8 @@ class Rows(NamedTuple):
     y: np.ndarray
     held_out_x: np.ndarray
     held_out_y: np.ndarray
+    are_first: bool = False
+    """Whether there are more."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +36,7 @@ class Measured:
     """What was measured.
 
     Attributes:
-      of: "held-out" or "training": whose rows the predictions are.
+      of: "held-out" or "training": whose rows the predictions are; "first ..." if not all of them were taken.
       y: labels or values; predictions: [rows, outputs].
       layers: one for each layer with trained parameters.
       batch: how many training rows the step was measured on.
@@ -45,11 +51,19 @@ class Measured:
     learning_rate: float | None
 
 
-def rows_of_plan(plan: Plan) -> Rows:
-    """The rows of a run that has just ended."""
+def rows_of_plan(plan: AnyPlan) -> Rows:
+    """The rows of a run that has just ended; of a streamed one the first."""
+    if not isinstance(plan, Plan):
+        return _first_rows(plan)
     x, y = plan.prepared.x, plan.prepared.y
     training, held_out = plan.training_rows, plan.held_out_rows
     return Rows(x[training], y[training], x[held_out], y[held_out])
+
+
+def _first_rows(plan: AnyPlan) -> Rows:
+    x, y = plan.some_rows(MOST_ROWS)
+    held_out = plan.some_rows(MOST_ROWS, held_out=True) if plan.facts.held_out else (x[:0], y[:0])
+    return Rows(x, y, *held_out, are_first=max(plan.facts.held_out, plan.facts.training) > MOST_ROWS)
 
 
 def rows_of_run(run: Run) -> Rows:
@@ -60,6 +74,8 @@ def rows_of_run(run: Run) -> Rows:
       DataError: it cannot be read.
     """
     recorded, settings = run.config["data"], run.settings
+    if is_streamed(settings):
+        return _first_rows(plan_of_run(run))
     table = data.read(recorded["path"] or settings.data)
     if table.fingerprint != recorded["fingerprint"]:
         raise RunError(f"{table.source}: the data is not what the run was trained on (fingerprint).")
@@ -85,6 +101,7 @@ def measure_run(run: Run, training: KerasTraining | None, rows: Rows) -> Measure
         model, params = run.trained
         of = "held-out" if len(rows.held_out_y) else "training"
         x, y = (rows.held_out_x, rows.held_out_y) if of == "held-out" else (rows.x, rows.y)
+        of = f"first {of}" if rows.are_first else of
         predictions = np.asarray(predict(model, params, x), np.float64)
         layers, rate = (), None
         if training is not None and training.opt_state is not None:

@@ -19,6 +19,7 @@ from jaxgd.training import early_stopping
 from jaxgd.training.batching import epoch_batches
 from jaxgd.training.evaluation import Summed, add_batch, close, evaluate_batches, fetch
 from jaxgd.training.objective import Objective
+from jaxgd.training.placed_rows import num_rows_of
 from jaxgd.training.state import TrainState
 from jaxgd.training.step import Step
 
@@ -101,7 +102,7 @@ def run_chunk(
     model = jax.tree.unflatten(spec.model, scalars)
     objective = Objective(model, spec.loss, spec.metrics, spec.weighted_metrics)
     step = Step(objective, spec.rule)
-    num_rows = data["x"].shape[0]
+    num_rows = num_rows_of(data)
 
     def results(state: RunState) -> dict[str, Array]:
         values = close(objective, state.sums)
