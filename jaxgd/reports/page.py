@@ -207,7 +207,7 @@ def _layers(measured: Measured) -> str:
     header = ("layer", "gradient norm", "update norm", "parameter norm", "update / parameters", "dead units")
     remark = (
         f"Of one further step on {measured.batch:,} training rows, which was not kept. A dead unit gives 0 "
-        "for all of them; only relu has such a side."
+        "for all of them; only relu has such a side. jaxgd train --watch records these after each epoch."
     )
     return grid(header, rows) + quiet(remark)
 

@@ -29,6 +29,7 @@ from jaxgd.reports.panels import Panel, panels
 from jaxgd.reports.reading import Recorded
 from jaxgd.reports.shell import document
 from jaxgd.reports.svg import Frame, decades, label, picture, ticks, widened
+from jaxgd.runs.reading import with_new_settings
 from jaxgd.runs.settings import Settings
 
 TABLE, CONFIG, BEST = "sweep.csv", "sweep.json", "best"
@@ -152,7 +153,7 @@ def _reproduce(folder: Path) -> str:
     if not path.is_file():
         return ""
     found = json.loads(path.read_text(encoding="utf-8"))
-    words = ["jaxgd", "sweep", *Settings.from_dict(found["settings"]).words()]
+    words = ["jaxgd", "sweep", *Settings.from_dict(with_new_settings(found["settings"])).words()]
     for name, value in found["asked"].items():
         each = value if isinstance(value, list) else [value]
         option = f"--{name.replace('_', '-')}"
