@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from jaxgd.cli import completing
 from jaxgd.cli.errors import BadInput, bad_input, warnings_as_lines
 from jaxgd.cli.options import on_bad_file_option, output_options
 
@@ -12,8 +13,8 @@ if TYPE_CHECKING:
 
 
 @click.command("evaluate", short_help="Loss and metrics of a run or a .keras model.")
-@click.argument("source", metavar="RUN_OR_MODEL")
-@click.argument("data", required=False)
+@click.argument("source", metavar="RUN_OR_MODEL", shell_complete=completing.path)
+@click.argument("data", required=False, shell_complete=completing.data)
 @click.option("--target", metavar="COLUMN", help="Column to compare with; for a .keras file only.")
 @click.option("--task", metavar="TASK", help="regression, binary or multiclass; for a .keras file only.")
 @on_bad_file_option

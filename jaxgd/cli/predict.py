@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
+from jaxgd.cli import completing
 from jaxgd.cli.errors import BadInput, bad_input, warnings_as_lines
 from jaxgd.cli.options import on_bad_file_option, output_options
 from jaxgd.cli.pieces import write_pieces
@@ -18,8 +19,8 @@ _ENDINGS = (".csv", ".parquet")
 
 
 @click.command("predict", short_help="Predictions of a run or a .keras model for new rows.")
-@click.argument("source", metavar="RUN_OR_MODEL")
-@click.argument("data")
+@click.argument("source", metavar="RUN_OR_MODEL", shell_complete=completing.path)
+@click.argument("data", shell_complete=completing.data)
 @click.option(
     "--out", default="-", show_default=True, metavar="FILE", help="A .csv or .parquet file; - prints CSV."
 )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from jaxgd._checks import check_real
+from jaxgd.cli import completing
 from jaxgd.cli.errors import (
     DONE,
     INTERRUPTED,
@@ -50,7 +51,7 @@ def _count_or_auto(context: click.Context, parameter: click.Parameter, value: st
 
 
 @click.command("train", short_help="Train a model on a table and write a run folder.")
-@click.argument("data", default=_DEFAULTS.data)
+@click.argument("data", default=_DEFAULTS.data, shell_complete=completing.data)
 @click.option(
     "--target", metavar="COLUMN", help="Column to predict.  [default: target, label, class, y; else the last]"
 )
@@ -88,7 +89,13 @@ def _count_or_auto(context: click.Context, parameter: click.Parameter, value: st
     help="Behind each hidden layer.",
 )
 @click.option("--loss", help="[default: the task's cross-entropy, or mean_squared_error]")
-@click.option("--optimizer", default=_DEFAULTS.optimizer, show_default=True, help="Any name of Keras.")
+@click.option(
+    "--optimizer",
+    default=_DEFAULTS.optimizer,
+    show_default=True,
+    shell_complete=completing.optimizer,
+    help="Any name of Keras.",
+)
 @click.option(
     "--learning-rate",
     type=float,
@@ -378,7 +385,8 @@ def _train(job: _Job, every: float, with_report: bool, output: "Output", as_json
         summary["seconds"] = {"import": round(job.import_seconds, 4), **summary["seconds"]}
         output.json(summary if facts is None else {**summary, "profile": facts})
     if outcome.result.divergence is not None:
-        click.echo(f"Diverged: {outcome.result.divergence}", err=True)
+        advice = "Try a lower --learning-rate, --global-clipnorm 1, or --on-divergence restore."
+        click.echo(f"Diverged: {outcome.result.divergence} {advice}", err=True)
         return NO
     return INTERRUPTED if interrupt else DONE
 
