@@ -8,6 +8,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from jaxgd._one_kernel import is_small
 from jaxgd._programs import Compiled, compiled
 from jaxgd._statistics import merge, partition
 from jaxgd._types import Array, PyTree
@@ -183,7 +184,8 @@ class HostLoop:
 
     def _compile(self, state: RunState) -> Compiled:
         arguments = self._arguments(state, self._limits(0, 0))
-        return compiled(run_chunk, self.spec, arguments, donate=(1,))
+        small = is_small(self.spec.batch_size, state.train.params)
+        return compiled(run_chunk, self.spec, arguments, donate=(1,), small=small)
 
     def _unfinished(self, state: RunState) -> bool:
         stopped = state.stopping is not None and bool(state.stopping.stopped)
