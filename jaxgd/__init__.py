@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         backprop,
         constraints,
         data,
+        estimators,
         initializers,
         keras_files,
         layers,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
         training,
     )
     from jaxgd._compilation_cache import use_compilation_cache
+    from jaxgd.data.streams import stream
     from jaxgd.graphs import Graph, graph
     from jaxgd.keras_files import load, save
     from jaxgd.model import Sequential, mlp, sequential
@@ -50,12 +52,14 @@ if TYPE_CHECKING:
         predict,
         train,
     )
+    from jaxgd.training.streaming import RowSource
 
 _MODULES = (
     "activations",
     "backprop",
     "constraints",
     "data",
+    "estimators",
     "initializers",
     "keras_files",
     "layers",
@@ -72,6 +76,8 @@ _MODULES = (
 _HOME = {
     "Graph": "graphs",
     "graph": "graphs",
+    "RowSource": "training.streaming",
+    "stream": "data.streams",
     "load": "keras_files",
     "save": "keras_files",
     "Sequential": "model",
@@ -104,12 +110,14 @@ __all__ = [
     "FitResult",
     "Graph",
     "History",
+    "RowSource",
     "Sequential",
     "TrainState",
     "activations",
     "backprop",
     "constraints",
     "data",
+    "estimators",
     "evaluate",
     "fit",
     "graph",
@@ -131,6 +139,7 @@ __all__ = [
     "save",
     "schedules",
     "sequential",
+    "stream",
     "sweep",
     "sweeps",
     "train",

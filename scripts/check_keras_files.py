@@ -2,12 +2,16 @@
 
     python scripts/check_keras_files.py --count 200 --page docs/keras-files-architectures.md
 
-Needs TensorFlow. Exits with 1 if any architecture is farther apart than the tolerance. The tests run the
-first few.
+Needs TensorFlow. With `--rows FILE` each comparison is appended to a file as it ends, and those that are in
+it already are not made again, so that a run may be cut and gone on with. Exits with 1 if any architecture is
+farther apart than the tolerance. The tests run the first few.
 """
 
 import argparse
 import collections
+import dataclasses
+import datetime
+import json
 import os
 import pathlib
 import sys
@@ -20,9 +24,42 @@ sys.path[:0] = [str(pathlib.Path(__file__).parents[1] / "tests" / "parity")]
 import jax  # noqa: E402
 import keras  # noqa: E402
 from keras_twins import precision  # noqa: E402  # pyright: ignore[reportMissingImports]
-from round_trips import TOLERANCE, Outcome, round_trip  # noqa: E402  # pyright: ignore[reportMissingImports]
+from round_trips import TOLERANCE, round_trip  # noqa: E402  # pyright: ignore[reportMissingImports]
 
 _CLEAR_EVERY = 10
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One architecture's comparison, as plain values."""
+
+    number: int
+    keras: str
+    seconds: float
+    kinds: list[str] = dataclasses.field(default_factory=list)
+    optimizer: str = ""
+    predictions: float = 0.0
+    training: float = 0.0
+    written_back: float = 0.0
+    moved: float = 0.0
+    error: str = ""
+
+    @property
+    def worst(self) -> float:
+        """The largest of the three differences."""
+        return max(self.predictions, self.training, self.written_back)
+
+    @property
+    def failure(self) -> str:
+        """What is wrong with it, or "" for nothing."""
+        if self.error:
+            return f"{self.number}: {self.error}"
+        return f"{self.number}: {self.worst:.1e}" if self.worst > TOLERANCE else ""
+
+    def __str__(self) -> str:
+        numbers = (self.predictions, self.training, self.written_back, self.moved)
+        parts = (str(self.number), ", ".join(self.kinds), self.optimizer, *(f"{n:.1e}" for n in numbers))
+        return f"| {' | '.join(parts)} |"
 
 
 def main() -> int:
@@ -32,46 +69,53 @@ def main() -> int:
     )
     parser.add_argument("--first", type=int, default=0, help="number of the first architecture")
     parser.add_argument("--count", type=int, default=200, help="how many architectures")
+    parser.add_argument("--rows", type=pathlib.Path, help="a file of what is compared already, appended to")
     parser.add_argument("--page", type=pathlib.Path, help="a Markdown file for the table")
     arguments = parser.parse_args()
-    started, outcomes, failures = time.perf_counter(), [], []
-    for number in range(arguments.first, arguments.first + arguments.count):
-        try:
-            outcomes.append(_one(number))
-            print(_row(outcomes[-1]), flush=True)
-        except Exception as error:  # whatever goes wrong is a row of the result
-            failures.append(f"{number}: {type(error).__name__}: {error}")
-            print(failures[-1], flush=True)
-        if number % _CLEAR_EVERY == 0:
-            jax.clear_caches()
-            keras.backend.clear_session()
-    failures += [
-        f"{each.architecture.number}: {each.worst:.1e}" for each in outcomes if each.worst > TOLERANCE
-    ]
-    if arguments.page is not None and outcomes:
-        seconds = time.perf_counter() - started
-        arguments.page.write_text(_page(outcomes, failures, seconds), encoding="utf-8")
-    print(f"{len(outcomes)} compared, {len(failures)} failed")
+    numbers = range(arguments.first, arguments.first + arguments.count)
+    done = _read(arguments.rows)
+    for number in numbers:
+        if number not in done:
+            done[number] = _compared(number)
+            _append(arguments.rows, done[number])
+            print(done[number].failure or done[number], flush=True)
+    rows = [done[number] for number in numbers]
+    failures = [row.failure for row in rows if row.failure]
+    if arguments.page is not None:
+        arguments.page.write_text(_page(rows, failures), encoding="utf-8")
+    print(f"{len(rows)} compared, {len(failures)} failed")
     return 1 if failures else 0
 
 
-def _one(number: int) -> Outcome:
-    with tempfile.TemporaryDirectory() as folder, precision("float64"):
-        return round_trip(number, pathlib.Path(folder))
+def _read(path: pathlib.Path | None) -> dict[int, Row]:
+    if path is None or not path.exists():
+        return {}
+    rows = [Row(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
+    return {row.number: row for row in rows if row.keras == keras.__version__}
 
 
-def _row(outcome: Outcome) -> str:
-    drawn = outcome.architecture
-    cells = (
-        str(drawn.number),
-        ", ".join(sorted(drawn.kinds)),
-        type(drawn.model.optimizer).__name__,
-        f"{outcome.predictions:.1e}",
-        f"{outcome.training:.1e}",
-        f"{outcome.written_back:.1e}",
-        f"{outcome.moved:.1e}",
-    )
-    return f"| {' | '.join(cells)} |"
+def _append(path: pathlib.Path | None, row: Row) -> None:
+    if path is not None:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(dataclasses.asdict(row)) + "\n")
+
+
+def _compared(number: int) -> Row:
+    started = time.perf_counter()
+    found: dict = {}
+    try:
+        with tempfile.TemporaryDirectory() as folder, precision("float64"):
+            outcome = round_trip(number, pathlib.Path(folder))
+        drawn = outcome.architecture
+        found = {"kinds": sorted(drawn.kinds), "optimizer": type(drawn.model.optimizer).__name__}
+        for name in ("predictions", "training", "written_back", "moved"):
+            found[name] = float(getattr(outcome, name))
+    except Exception as error:  # whatever goes wrong is a row of the result
+        found = {"error": f"{type(error).__name__}: {error}"}
+    if number % _CLEAR_EVERY == 0:
+        jax.clear_caches()
+        keras.backend.clear_session()
+    return Row(number, keras.__version__, time.perf_counter() - started, **found)
 
 
 _ABOUT = """\
@@ -85,7 +129,7 @@ the history equal? jaxgd writes the file back and Keras opens that, warnings bei
 predictions equal, and the weights after two further epochs in Keras? All in float64; differences are
 relative to the largest number of each array.
 
-It took {minutes:.0f} minutes. {failed} of them failed (farther apart than {tolerance:g}): {failures}.
+{date}. It took {minutes:.0f} minutes. {failed} of them failed (farther apart than {tolerance:g}): {failures}.
 
 | compared | largest difference |
 |---|---|
@@ -110,26 +154,27 @@ It took {minutes:.0f} minutes. {failed} of them failed (farther apart than {tole
 """
 
 
-def _page(outcomes: list[Outcome], failures: list[str], seconds: float) -> str:
+def _page(rows: list[Row], failures: list[str]) -> str:
     compared = ("predictions", "training", "written_back")
     return _ABOUT.format(
-        count=len(outcomes),
+        count=len(rows),
         version=keras.__version__,
-        minutes=seconds / 60,
+        date=datetime.date.today().isoformat(),
+        minutes=sum(row.seconds for row in rows) / 60,
         failed=len(failures),
         failures="; ".join(failures) or "none",
         tolerance=TOLERANCE,
-        parts="\n".join(_parts(outcomes)),
-        rows="\n".join(map(_row, outcomes)),
-        **{name: max(getattr(each, name) for each in outcomes) for name in compared},
+        parts="\n".join(_parts(rows)),
+        rows="\n".join(str(row) for row in rows if not row.error),
+        **{name: max(getattr(each, name) for each in rows) for name in compared},
     )
 
 
-def _parts(outcomes: list[Outcome]) -> list[str]:
+def _parts(rows: list[Row]) -> list[str]:
     found: dict[str, list[float]] = collections.defaultdict(list)
-    for each in outcomes:
-        for kind in (*each.architecture.kinds, type(each.architecture.model.optimizer).__name__):
-            found[kind].append(each.worst)
+    for row in rows:
+        for kind in (*row.kinds, *([row.optimizer] if row.optimizer else [])):
+            found[kind].append(row.worst)
     return [f"| {kind} | {len(values)} | {max(values):.1e} |" for kind, values in sorted(found.items())]
 
 

@@ -11,7 +11,7 @@ import click
 import jaxgd
 from jaxgd._checks import unknown_name
 from jaxgd.cli.commands import COMMANDS
-from jaxgd.cli.errors import INTERRUPTED, BadInput
+from jaxgd.cli.errors import INTERRUPTED, TERMINATED, BadInput
 
 FIRST_STEPS = """\
 jaxgd {version}: multilayer perceptrons in JAX, in exactly Keras's meaning.
@@ -48,13 +48,18 @@ class App(click.Group):
 
     def main(self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any) -> NoReturn:  # pyright: ignore[reportIncompatibleMethodOverride]
         extra["standalone_mode"] = False
-        sys.exit(self._exit_code(list(sys.argv[1:] if args is None else args), prog_name or "jaxgd", extra))
+        code = self._exit_code(list(sys.argv[1:] if args is None else args), prog_name or "jaxgd", extra)
+        if code == TERMINATED:  # nothing is taken down in good order: there are seconds left
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+        sys.exit(code)
 
     def _exit_code(self, args: list[str], prog_name: str, extra: dict[str, Any]) -> int:
         try:
             returned = super().main(args, prog_name, obj=tuple(args), **extra)
         except (KeyboardInterrupt, click.Abort):
-            click.echo("Interrupted; nothing was saved.", err=True)
+            click.echo("Interrupted.", err=True)
             return INTERRUPTED
         except click.ClickException as error:
             click.echo(f"Error: {_message(error)}", err=True)

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import click
 
@@ -30,6 +31,28 @@ def bad_input() -> Iterator[None]:
         raise BadInput(f"{where}{error.strerror or error}") from error
     except (ValueError, TypeError) as error:
         raise BadInput(" ".join(str(error).split())) from error
+
+
+@contextmanager
+def saved_until_now(folder: Path, go_on: str) -> Iterator[None]:
+    """Says how to go on when files can no longer be written or read, or Ctrl-C is pressed once more.
+
+    Put around what trains and saves, once something may have been saved.
+    """
+    kept = f"What was saved before is untouched; go on with: {go_on}"
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        click.echo(f"Interrupted at once. {kept}", err=True)
+        raise click.exceptions.Exit(INTERRUPTED) from error
+    except OSError as error:
+        raise BadInput(f"{error.filename or folder}: {error.strerror or error}. {kept}") from error
+    except RuntimeError as error:
+        from jaxgd.training.streaming import StreamError
+
+        if not isinstance(error, StreamError):
+            raise
+        raise BadInput(f"{error} {kept}") from error
 
 
 @contextmanager

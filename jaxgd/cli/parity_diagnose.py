@@ -9,7 +9,7 @@ from jaxgd.cli.options import output_options
 
 if TYPE_CHECKING:
     from jaxgd.cli.console import Output
-    from jaxgd.parity.diagnose import Diagnosis, Finding
+    from jaxgd.parity.diagnosing import Diagnosis, Finding
 
 
 @click.command("diagnose", short_help="Find the update rule behind a trace.")
@@ -26,7 +26,7 @@ def command(trace: str, quiet: bool, color: bool, as_json: bool) -> int:
       jaxgd parity diagnose run.npz
     """
     from jaxgd.cli.console import Output
-    from jaxgd.parity.diagnose import diagnose, read_run
+    from jaxgd.parity.diagnosing import diagnose, read_run
 
     output = Output(quiet, color)
     with bad_input():

@@ -17,7 +17,7 @@ def command(traces: tuple[str, ...], quiet: bool, color: bool, as_json: bool) ->
     """
     from jaxgd.cli.console import Output
     from jaxgd.cli.parity_showing import cannot_compare, show
-    from jaxgd.parity.trace.verifier import verify
+    from jaxgd.parity import verify
 
     output = Output(quiet, color)
     with cannot_compare():

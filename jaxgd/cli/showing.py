@@ -4,18 +4,18 @@ from pathlib import Path
 from typing import Any
 
 from jaxgd.cli.console import Output, number
-from jaxgd.runs import Plan
+from jaxgd.runs.plan import AnyPlan
 from jaxgd.runs.writing import inferred
 
 _MANY = 12
 
 
-def show_plan(output: Output, plan: Plan) -> None:
+def show_plan(output: Output, plan: AnyPlan) -> None:
     """A table of what the data decided."""
     facts = inferred(plan)
     classes = facts["classes"]
     rows = [
-        ("data", f"{plan.table.source}: {plan.table.num_rows:,} rows"),
+        ("data", f"{plan.facts.source}: {plan.facts.rows:,} rows"),
         (
             "columns",
             f"{facts['numbers']} numbers, {facts['categories']} categories; {facts['features']} features",
@@ -23,11 +23,13 @@ def show_plan(output: Output, plan: Plan) -> None:
         ("target", facts["target"]),
         ("task", facts["task"] + (f": {shortened(classes)}" if classes else "")),
         ("loss", facts["loss"]),
-        ("output layer", f"{plan.prepared.encoding.num_outputs} units, {facts['output_activation']}"),
+        ("output layer", f"{plan.encoding.num_outputs} units, {facts['output_activation']}"),
         ("network", " -> ".join(facts["layers"])),
         ("optimizer", f"{facts['optimizer']}, learning rate {number(facts['learning_rate'])}"),
         ("rows", f"{facts['training_rows']:,} to train on, {facts['held_out_rows']:,} held out"),
     ]
+    if plan.facts.left_out:
+        rows.append(("left out", f"{len(plan.facts.left_out):,} files that cannot be read"))
     if facts["rows_dropped"]:
         rows.append(("dropped", f"{facts['rows_dropped']:,} rows with missing cells"))
     output.table("What was inferred", rows)

@@ -1,5 +1,7 @@
 """RUN_OR_MODEL: a run folder, or a file of Keras with a table that is read as its columns stand."""
 
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -7,6 +9,7 @@ import numpy as np
 
 from jaxgd import data, keras_files, losses
 from jaxgd._types import Params
+from jaxgd.data.streams import Wishes, stream_alike, stream_of
 from jaxgd.data.targets import TARGET_NAMES
 from jaxgd.runs import Run, is_run, open_run
 from jaxgd.runs.plan import LOSSES, METRICS, targets
@@ -40,17 +43,39 @@ class BareModel(NamedTuple):
             outputs = predict(self.model, self.params, self._features(table))
         return outputs.reshape(len(outputs), -1)
 
+    def evaluate_stream(
+        self, where: str, target: str | None, task: str | None, on_bad_file: str
+    ) -> tuple[int, dict[str, float]]:
+        """How many rows the files have, and what `evaluate` says of them."""
+        rows = stream_of(where, Wishes(target, task, dtype=self._array_dtype), on_bad_file)
+        self._check_outputs(rows.encoding)
+        self._check_features(rows.encoding.num_features, where)
+        loss, metrics = self._what_to_measure(rows.encoding.task)
+        rows = replace(rows, targets=lambda y: targets(y, rows.encoding, loss))
+        with precision_of(self.model.dtype):
+            return rows.num_rows, measure(self.model, self.params, rows, None, loss, metrics, _BATCH_SIZE)
+
+    def predict_stream(self, where: str, on_bad_file: str) -> Iterator[np.ndarray]:
+        """What `predict` says of the rows of files, piece by piece."""
+        options = {"with_target": False, "dtype": self._array_dtype, "on_bad_file": on_bad_file}
+        rows = stream_alike(where, self._encoding, **options)
+        self._check_features(rows.encoding.num_features, where)
+        with precision_of(self.model.dtype):
+            for outputs in predict(self.model, self.params, rows):
+                yield outputs.reshape(len(outputs), -1)
+
     @property
     def _array_dtype(self) -> str:
         return "float64" if self.model.dtype == "float64" else "float32"
 
     def _features(self, table: data.Table) -> np.ndarray:
-        expected = self.model.input_shapes[0][0]
-        names = list(table.names)
-        if len(names) == expected + 1:
+        return self._checked(self._encoding(table.names).encode(table, self._array_dtype), table)
+
+    def _encoding(self, names: Sequence[str]) -> data.Encoding:
+        """Numbers, as they stand; without a column that is called like a target if there is one too many."""
+        if len(names) == self.model.input_shapes[0][0] + 1:
             names = [name for name in names if name.lower() not in TARGET_NAMES]
-        columns = tuple(data.EncodingColumn(name, "number") for name in names)
-        return self._checked(data.Encoding(columns, "", "regression").encode(table, self._array_dtype), table)
+        return data.Encoding(tuple(data.EncodingColumn(name, "number") for name in names), "", "regression")
 
     def _what_to_measure(self, task: str) -> tuple[losses.Loss, tuple[Any, ...]]:
         if self.training is None or self.training.loss is None:
@@ -58,10 +83,13 @@ class BareModel(NamedTuple):
         return losses.get(self.training.loss), tuple(self.training.metrics or METRICS[task])
 
     def _checked(self, x: np.ndarray, table: data.Table) -> np.ndarray:
-        if x.shape[1:] != self.model.input_shapes[0]:
-            expected = self.model.input_shapes[0][0]
-            raise ValueError(f"{table.source}: {x.shape[1]} features, but {self.path} takes {expected}.")
+        self._check_features(x.shape[1], table.source)
         return x
+
+    def _check_features(self, count: int, source: str) -> None:
+        expected = self.model.input_shapes[0][0]
+        if count != expected:
+            raise ValueError(f"{source}: {count} features, but {self.path} takes {expected}.")
 
     def _check_outputs(self, encoding: data.Encoding) -> None:
         outputs = self.model.output_shapes[0][0]

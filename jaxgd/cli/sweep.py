@@ -8,7 +8,7 @@ import click
 from click.core import ParameterSource
 
 from jaxgd.cli import train
-from jaxgd.cli.errors import DONE, INTERRUPTED, NO, bad_input
+from jaxgd.cli.errors import DONE, INTERRUPTED, NO, TERMINATED, bad_input
 from jaxgd.cli.options import output_options
 from jaxgd.runs.settings import Settings
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from jaxgd.cli.sweep_job import Job
     from jaxgd.sweeps import SweepTable
 
-_SETTINGS = set(Settings().to_dict()) - {"on_divergence", "max_halvings"}
-_HOW = ("lanes", "memory_budget", "plan")
+_SETTINGS = set(Settings().to_dict()) - {"on_divergence", "max_halvings", "window", "on_bad_file"}
+_HOW = ("lanes", "devices", "memory_budget", "plan", "checkpoint_every")
 _WITH_RESUME = {"resume", *_HOW, "explain_plan", "quiet", "color", "as_json"}
 
 
@@ -41,12 +41,19 @@ _WITH_RESUME = {"resume", *_HOW, "explain_plan", "quiet", "color", "as_json"}
 @click.option("--refit", is_flag=True, help="Train the best settings on all rows, nothing held out.")
 @click.option("--plan", default="auto", show_default=True, help="auto, sequential, map, vmap or vmap:WIDTH.")
 @click.option("--explain-plan", is_flag=True, help="Show what the planner weighed, and why it chose.")
+@click.option("--devices", type=int, metavar="N", help="Devices that take members, a lane each in turn.")
 @click.option("--lanes", type=int, metavar="N", help="Members side by side.  [default: one a core]")
 @click.option("--memory-budget", type=float, metavar="MIB", help="[default: half of the machine's memory]")
-@click.option("--out", metavar="FOLDER", help="The sweep's folder.  [default: sweeps/DATA-N]")
 @click.option(
-    "--resume", metavar="FOLDER", help="Go on with the sweep in FOLDER; what ended is not repeated."
+    "--checkpoint-every",
+    type=float,
+    default=30.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How often the members under way are saved.",
 )
+@click.option("--out", metavar="FOLDER", help="The sweep's folder.  [default: sweeps/DATA-N]")
+@click.option("--resume", metavar="FOLDER", help="Go on with the sweep in FOLDER, whatever ended it.")
 @output_options
 def command(
     quiet: bool, color: bool, as_json: bool, explain_plan: bool, resume: str | None, **given: Any
@@ -58,7 +65,8 @@ def command(
     global_clipnorm, epochs, batch_size, patience.
 
     The folder holds sweep.csv (all members, the best first), sweep.png and best/, which is what `jaxgd train`
-    makes of the best settings. Ctrl-C keeps the members that ended.
+    makes of the best settings. A sweep that was interrupted, terminated or killed goes on with --resume, its
+    members where they stood, and ends with the same numbers, bit for bit.
 
     \b
     Examples:
@@ -91,31 +99,40 @@ def _refusing(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _sweep(job: "Job", explain_plan: bool, output: "Output", as_json: bool) -> int:
+    from jaxgd.cli.errors import saved_until_now, warnings_as_lines
     from jaxgd.cli.interrupting import catching_interrupt
-    from jaxgd.cli.sweep_job import campaign_of, claimed, finish
+    from jaxgd.cli.sweep_job import JOURNAL, campaign_of, claimed, finish
     from jaxgd.cli.sweep_showing import Display, show_plan, show_table
     from jaxgd.runs.training import precision_of
+    from jaxgd.sweeps.standing import held
 
     with precision_of(job.settings.dtype), ExitStack() as stack:
-        with bad_input():
+        with bad_input(), warnings_as_lines():
             folder = stack.enter_context(claimed(job))
             campaign = campaign_of(job, folder)
+            if job.folder is None:
+                stack.enter_context(held(folder / JOURNAL))
         if explain_plan:
             show_plan(output, campaign.reasons)
-        with catching_interrupt() as interrupt:
-            with Display(output.console) as display:
-                table = campaign.run(job.halving, lambda report: display(report) or not interrupt)
-            with bad_input():
-                best = finish(job, folder, table)
-    show_table(output, folder, table, best)
+        go_on = f"jaxgd sweep --resume {folder}"
+        terminated = f"Terminated; go on with: {go_on}"
+        with catching_interrupt(f"{terminated}\n") as interrupt:
+            with saved_until_now(folder, go_on), Display(output.console) as display:
+                table = campaign.run(lambda report: display(report) or not interrupt)
+            with bad_input(), saved_until_now(folder, go_on), warnings_as_lines():
+                best = None if interrupt.terminated else finish(job, folder, table, lambda: interrupt)
+        if interrupt.terminated:  # nothing more: there are seconds left
+            click.echo(terminated, err=True)
+            return TERMINATED
+    show_table(output, folder, table, best, bool(interrupt))
     if as_json:
-        output.json(_summary(folder, table, best))
-    if table.interrupted:
+        output.json(_summary(folder, table, best, bool(interrupt)))
+    if interrupt:
         return INTERRUPTED
     return DONE if any(member.value(table.monitor) is not None for member in table) else NO
 
 
-def _summary(folder: Path, table: "SweepTable", best: Path | None) -> dict[str, Any]:
+def _summary(folder: Path, table: "SweepTable", best: Path | None, interrupted: bool) -> dict[str, Any]:
     from jaxgd.sweeps.table import shown
 
     first = next(iter(table))
@@ -136,5 +153,5 @@ def _summary(folder: Path, table: "SweepTable", best: Path | None) -> dict[str, 
         else {**settings, "seed": first.seed, "fold": first.fold, table.monitor: value},
         "seconds": {name: round(value, 4) for name, value in table.seconds.items()},
         "compilations": table.compilations,
-        "interrupted": table.interrupted,
+        "interrupted": interrupted,
     }

@@ -3,8 +3,8 @@
 import json
 import shlex
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,16 +13,18 @@ from jaxgd import data, reports, runs
 from jaxgd._atomic import write_bytes, write_text
 from jaxgd._checks import check_integer, check_real
 from jaxgd.reports.sweep import sweep_png
-from jaxgd.runs.folder import CHECKPOINT
+from jaxgd.runs.folder import CHECKPOINT, REPORT
 from jaxgd.runs.settings import Settings
 from jaxgd.runs.sweep_trials import check_axes, make_trials, settings_of
+from jaxgd.runs.training import assess, train_plan
 from jaxgd.sweeps import Halving, Range, Summary, SweepTable, random_search
 from jaxgd.sweeps.campaign import Campaign
 from jaxgd.sweeps.parsing import parse_grid
 from jaxgd.sweeps.ranking import make_ranking
 from jaxgd.sweeps.refitting import epochs_kept
 from jaxgd.sweeps.space import product
-from jaxgd.sweeps.sweep import lanes_of
+from jaxgd.sweeps.standing import held
+from jaxgd.sweeps.sweep import devices_of, lanes_of
 from jaxgd.training import Checkpoint
 
 CONFIG, TABLE, PICTURE, JOURNAL, BEST = "sweep.json", "sweep.csv", "sweep.png", "journal.txt", "best"
@@ -93,16 +95,19 @@ def read_job(folder: Path, how: Mapping[str, Any]) -> Job:
         raise ValueError(f"{path}: damaged ({error!r}); begin another sweep.") from error
     if version != _VERSION:
         raise ValueError(f"{path}: version {version!r}, expected {_VERSION}.")
-    if asked["halving"] is not None:
-        raise ValueError(f"{folder}: a sweep with --halving keeps no journal; begin another one.")
     return Job(settings, asked, how, folder=folder, fingerprint=fingerprint)
 
 
 @contextmanager
 def claimed(job: Job) -> Iterator[Path]:
-    """The sweep's folder: that of the job, or a new one. Raises OSError."""
+    """The sweep's folder: that of the job, which no other process may use then, or a new one.
+
+    Raises:
+      FolderInUseError, OSError: it is in use, or cannot be made.
+    """
     if job.folder is not None:
-        yield job.folder
+        with held(job.folder / JOURNAL):
+            yield job.folder
         return
     if job.out is not None and (Path(job.out) / CONFIG).exists():
         raise FileExistsError(f"{job.out}: holds a sweep already; choose another folder, or --resume it.")
@@ -117,7 +122,7 @@ def campaign_of(job: Job, folder: Path) -> Campaign:
       TypeError, ValueError: an option or data that cannot be used.
       OSError: the folder cannot be written.
     """
-    asked, halving = job.asked, job.halving
+    asked = job.asked
     combinations = _combinations(asked)
     table = data.read(job.settings.data)
     if job.fingerprint not in (None, table.fingerprint):
@@ -129,11 +134,14 @@ def campaign_of(job: Job, folder: Path) -> Campaign:
         trials,
         make_ranking(trials, asked["monitor"], "auto"),
         choice=_choice(job.how["plan"]),
-        lanes=lanes_of(job.how["lanes"], len(trials)),
+        lanes=lanes_of(job.how["lanes"], len(trials), job.how["devices"]),
+        devices=devices_of(job.how["devices"]),
         memory_budget=_bytes(job.how["memory_budget"]),
         keep="best",
         pad=True,
-        journal=None if halving is not None else folder / JOURNAL,
+        halving=job.halving,
+        journal=folder / JOURNAL,
+        checkpoint_every=job.how["checkpoint_every"],
     )
     if job.folder is None:
         config = {
@@ -176,8 +184,12 @@ def _with_absolute_path(settings: Settings) -> Settings:
     return replace(settings, data=str(path.resolve())) if path.exists() else settings
 
 
-def finish(job: Job, folder: Path, table: SweepTable) -> Path | None:
+def finish(job: Job, folder: Path, table: SweepTable, stopped: Callable[[], object]) -> Path | None:
     """Write table and picture, and train the best settings into a run folder; None if there are none.
+
+    Args:
+      job, folder, table: of the sweep.
+      stopped: whether the training shall end now; a sweep that is resumed goes on with it.
 
     Raises:
       OSError: the folder cannot be written.
@@ -188,19 +200,41 @@ def finish(job: Job, folder: Path, table: SweepTable) -> Path | None:
     if table.interrupted or summary.mean is None:
         return None
     best = folder / BEST
-    if runs.is_run(best):  # the sweep was resumed after its end
-        return best
-    if best.exists():  # it was ended while the best run was written
-        shutil.rmtree(best)
-    settings = best_settings(job, table, summary)
-    plan = runs.make_plan(settings)
-    command = command_of(settings)
-    with runs.claim_folder(str(best), settings.data):
-        runs.write_started(best, plan, command)
-        outcome = runs.execute(plan, None, Checkpoint(best / CHECKPOINT))
-        runs.write_run(best, outcome, command)
-    reports.write_report(best)
+    is_there = runs.is_run(best)  # the sweep was resumed after its end
+    if not is_there and not _train_best(job, best, best_settings(job, table, summary), stopped):
+        return None
+    if not (best / REPORT).exists():
+        reports.write_report(best)
     return best
+
+
+def _train_best(job: Job, best: Path, settings: Settings, stopped: Callable[[], object]) -> bool:
+    """Train into a run folder, or go on there; whether it came to its end."""
+    command = command_of(settings)
+    plan = runs.make_plan(settings)
+    with ExitStack() as stack:
+        if not _was_begun(best, settings):
+            stack.enter_context(runs.claim_folder(str(best), settings.data))
+            runs.write_started(best, plan, command)
+        every = Checkpoint(best / CHECKPOINT, every=job.how["checkpoint_every"])
+        result = train_plan(plan, lambda _: not stopped(), every)
+        if result.interrupted:
+            return False
+        runs.write_run(best, assess(plan, result), command)
+    return True
+
+
+def _was_begun(best: Path, settings: Settings) -> bool:
+    """Whether the run of these settings is in the folder; one of others, or a damaged one, is removed."""
+    if not best.exists():
+        return False
+    try:
+        if runs.read_started(best).settings == settings:
+            return True
+    except runs.RunError:
+        pass
+    shutil.rmtree(best)
+    return False
 
 
 def best_settings(job: Job, table: SweepTable, summary: Summary) -> Settings:

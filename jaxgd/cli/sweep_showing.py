@@ -86,7 +86,7 @@ class Display:
             self.live.stop()
 
 
-def show_table(output: Output, folder: Path, table: SweepTable, best: Path | None) -> None:
+def show_table(output: Output, folder: Path, table: SweepTable, best: Path | None, interrupted: bool) -> None:
     """The leaderboard, where it is written, and what can be done next."""
     names = ["rank", *table.axes, "seed", "fold", "status", "epochs", table.monitor]
     if all(member.fold is None for member in table):
@@ -100,7 +100,7 @@ def show_table(output: Output, folder: Path, table: SweepTable, best: Path | Non
     seconds = ", ".join(f"{name} {value:.2f}" for name, value in table.seconds.items())
     output.line(f"Seconds: {seconds}; {table.compilations} programs compiled.")
     output.line(f"Sweep folder: {folder}")
-    if table.interrupted:
+    if interrupted:
         output.line(f"Interrupted; go on with: jaxgd sweep --resume {folder}")
     if best is not None:
         output.line(f"Best run:     {best}")

@@ -38,7 +38,9 @@ _ZIP_ERRORS = (
 
 
 @dataclass(frozen=True)
-class _Header:
+class ArrayHeader:
+    """What the header of an array declares."""
+
     dtype: np.dtype
     fortran: bool
     shape: tuple[int, ...]
@@ -59,8 +61,8 @@ def read_npy(path: Path, max_bytes: int) -> dict[str, np.ndarray]:
       DataError: not an NPY file, truncated, pickled objects, not 2-D, or larger than `max_bytes`.
     """
     with path.open("rb") as stream:
-        header = _read_header(stream, str(path))
-        _check_matrix(header, str(path))
+        header = read_header(stream, str(path))
+        check_matrix(header, str(path))
         check_bytes(header.bytes_as_columns, max_bytes, str(path))
         array = _read_data(stream, header, str(path))
     return {f"column_{place}": array[:, place] for place in range(array.shape[1])}
@@ -89,7 +91,7 @@ def _read_archive(archive: zipfile.ZipFile, path: Path, max_bytes: int) -> dict[
         raise DataError(f"{path}: expected the arrays x and y, got {', '.join(members) or 'no array'}.")
     names = [x_name] if y_name is None else [x_name, y_name]
     headers = {name: _member_header(archive, members[name], f"{path}, array {name!r}") for name in names}
-    _check_matrix(headers[x_name], f"{path}, array {x_name!r}")
+    check_matrix(headers[x_name], f"{path}, array {x_name!r}")
     check_bytes(sum(header.bytes_as_columns for header in headers.values()), max_bytes, str(path))
     if y_name is not None:
         _check_target(headers[y_name], headers[x_name], f"{path}, array {y_name!r}")
@@ -121,17 +123,17 @@ def _find(members: dict[str, zipfile.ZipInfo], known: tuple[str, ...], path: Pat
     return found[0] if found else None
 
 
-def _member_header(archive: zipfile.ZipFile, member: zipfile.ZipInfo, where: str) -> _Header:
+def _member_header(archive: zipfile.ZipFile, member: zipfile.ZipInfo, where: str) -> ArrayHeader:
     with archive.open(member) as stream:
-        return _read_header(stream, where)  # pyright: ignore[reportArgumentType]
+        return read_header(stream, where)  # pyright: ignore[reportArgumentType]
 
 
 def _member_data(archive: zipfile.ZipFile, member: zipfile.ZipInfo, where: str) -> np.ndarray:
     with archive.open(member) as stream:
-        return _read_data(stream, _read_header(stream, where), where)  # pyright: ignore[reportArgumentType]
+        return _read_data(stream, read_header(stream, where), where)  # pyright: ignore[reportArgumentType]
 
 
-def _read_header(stream: BinaryIO, where: str) -> _Header:
+def read_header(stream: BinaryIO, where: str) -> ArrayHeader:
     """What an array's header declares. Written here because NumPy's own evaluates the text as Python."""
     prefix = stream.read(8)
     if len(prefix) < 8 or prefix[:6] != _MAGIC or prefix[6] not in (1, 2, 3):
@@ -145,7 +147,7 @@ def _read_header(stream: BinaryIO, where: str) -> _Header:
     return _parse_header(text.decode("latin-1"), where)
 
 
-def _parse_header(text: str, where: str) -> _Header:
+def _parse_header(text: str, where: str) -> ArrayHeader:
     match = _HEADER.fullmatch(" ".join(text.split()))  # single blanks, so that no pattern backtracks for long
     if match is None or None in match.groupdict().values():
         raise DataError(f"{where}: expected a plain array, got the header {text[:120]!r}.")
@@ -158,10 +160,10 @@ def _parse_header(text: str, where: str) -> _Header:
     if dtype.kind not in "biufU" or not dtype.itemsize:
         raise DataError(f"{where}: expected numbers, bools or text, got {dtype}.")
     shape = tuple(int(size) for size in match["shape"].replace(",", " ").split())
-    return _Header(dtype, match["fortran"] == "True", shape)
+    return ArrayHeader(dtype, match["fortran"] == "True", shape)
 
 
-def _check_matrix(header: _Header, where: str) -> None:
+def check_matrix(header: ArrayHeader, where: str) -> None:
     if header.dtype.kind == "U":
         raise DataError(f"{where}: expected numbers, got text.")
     if len(header.shape) != 2:
@@ -170,14 +172,14 @@ def _check_matrix(header: _Header, where: str) -> None:
         raise DataError(f"{where}: no rows or no columns, got shape {header.shape}.")
 
 
-def _check_target(y: _Header, x: _Header, where: str) -> None:
+def _check_target(y: ArrayHeader, x: ArrayHeader, where: str) -> None:
     if len(y.shape) != 1 and (len(y.shape) != 2 or y.shape[1] != 1):
         raise DataError(f"{where}: expected one value a row, got shape {y.shape}.")
     if y.shape[0] != x.shape[0]:
         raise DataError(f"{where}: {y.shape[0]} rows, but x has {x.shape[0]}.")
 
 
-def _read_data(stream: BinaryIO, header: _Header, where: str) -> np.ndarray:
+def _read_data(stream: BinaryIO, header: ArrayHeader, where: str) -> np.ndarray:
     """The array; bools in a matrix become 0 and 1, for a matrix is numbers."""
     data = stream.read(header.num_bytes)
     if len(data) < header.num_bytes or stream.read(1):

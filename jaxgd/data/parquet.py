@@ -32,7 +32,7 @@ def read_parquet(path: Path, max_bytes: int) -> dict[str, np.ndarray]:
     if done.returncode:
         raise _undecodable(path, f"the decoder stopped with status {done.returncode}")
     try:
-        return {series.name: _as_numpy(series) for series in pl.read_ipc(io.BytesIO(done.stdout))}
+        return {series.name: column_to_numpy(series) for series in pl.read_ipc(io.BytesIO(done.stdout))}
     except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         raise _undecodable(path, "the decoder made no sense of it") from error
 
@@ -51,7 +51,7 @@ def _check_magic(path: Path) -> None:
         raise DataError(f"{path}: expected a Parquet file, got other content or a truncated file.")
 
 
-def _as_numpy(series: Any) -> np.ndarray:
+def column_to_numpy(series: Any) -> np.ndarray:
     """int64, float64, bool, or text (None for null), as the decoder has cast it."""
     if series.dtype.is_numeric() or series.dtype.to_python() is bool:
         return series.to_numpy()

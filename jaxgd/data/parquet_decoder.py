@@ -47,7 +47,7 @@ def decode(path: str, max_bytes: int) -> Any:
             _check_type(name, kind)
         num_rows = lazy.select(pl.len()).collect().item()
         _check_bytes(num_rows * len(schema) * _BYTES_PER_CELL, max_bytes)
-        frame = pl.DataFrame({series.name: _cast(series) for series in lazy.collect()})
+        frame = pl.DataFrame({series.name: cast_column(series) for series in lazy.collect()})
     _check_bytes(sum(_text_bytes(series) for series in frame), max_bytes)
     return frame
 
@@ -65,7 +65,7 @@ def _check_bytes(needed: int, max_bytes: int) -> None:
         raise RefusedError(f": needs {needed:,} bytes, expected at most {max_bytes:,}.")
 
 
-def _cast(series: Any) -> Any:
+def cast_column(series: Any) -> Any:
     """A column as int64, float64, bool or text; integers and bools with gaps become float64 and text."""
     import polars as pl
 

@@ -85,7 +85,7 @@ def prepare(
     if missing not in MISSING:
         raise unknown("way with missing cells", missing, MISSING, "missing")
     name = choose_target(table, target)
-    features = _features(table, name, categories, exclude)
+    features = feature_names(table, name, categories, exclude)
     table, rows = _kept(table, name, features, missing)
     analysed = analyse_target(table, name, task)
     fitted = tuple(_fit(table, feature, feature in categories, missing) for feature in features)
@@ -93,7 +93,9 @@ def prepare(
     return Prepared(encoding.encode(table, dtype), encoding.encode_target(table, dtype), encoding, rows)
 
 
-def _features(table: Table, target: str, categories: Collection[str], exclude: Collection[str]) -> list[str]:
+def feature_names(
+    table: Table, target: str, categories: Collection[str], exclude: Collection[str]
+) -> list[str]:
     """The names of the feature columns, in the table's order."""
     for option, names in (("categories", categories), ("exclude", exclude)):
         for name in names:

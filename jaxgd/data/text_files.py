@@ -32,11 +32,11 @@ def read_text(path: Path, separator: str) -> dict[str, np.ndarray]:
 def _read_stream(reader: Any, path: Path, separator: str) -> dict[str, np.ndarray]:
     rows = _rows(reader, path)
     names = [name.strip() for name in next(rows, [])]
-    _check_header(names, path, separator)
+    check_header(names, path, separator)
     columns = _columns_of_text(_checked_rows(rows, len(names), reader, path), len(names))
     if not len(columns[0]):
         raise DataError(f"{path}: a header and no rows.")
-    return {name: _typed(column) for name, column in zip(names, columns, strict=True)}
+    return {name: typed(column) for name, column in zip(names, columns, strict=True)}
 
 
 def _rows(reader: Any, path: Path) -> Iterator[list[str]]:
@@ -57,7 +57,8 @@ def _checked_rows(rows: Iterator[list[str]], width: int, reader: Any, path: Path
         yield row
 
 
-def _check_header(names: list[str], path: Path, separator: str) -> None:
+def check_header(names: list[str], path: Path, separator: str) -> None:
+    """Raises DataError for a header that does not name the columns."""
     if any("\0" in name for name in names):
         raise DataError(f"{path}: expected text, got binary data.")
     if not names:
@@ -83,10 +84,15 @@ def _columns_of_text(rows: Iterator[list[str]], width: int) -> list[Any]:
     return [pl.concat(column) for column in parts]
 
 
-def _typed(column: Any) -> np.ndarray:
-    """bool, int64 or float64 where every present cell is one; else text."""
+def clean(column: Any) -> Any:
+    """A polars series of text without the blanks around cells, null for those that say they are missing."""
     column = column.str.strip_chars()
-    column = column.set(column.is_in(cells.MISSING_MARKERS), None)
+    return column.set(column.is_in(cells.MISSING_MARKERS), None)
+
+
+def typed(column: Any) -> np.ndarray:
+    """bool, int64 or float64 where every present cell is one; else text."""
+    column = clean(column)
     present = column.drop_nulls()
     if present.str.contains(cells.NUMBER).all() and not present.str.contains(cells.LEADING_ZERO).any():
         return _numbers(column, present)

@@ -180,14 +180,20 @@ class Graph(Model):
         self, params: Params, x: Any, *, training: bool, key: Any, row_mask: Array | None = None
     ) -> Iterator[tuple[str, Any]]:
         """Each call's layer and output, in the order in which they run."""
+        for name, _, _, y, _ in self.walk(params, x, training=training, key=key, row_mask=row_mask):
+            yield name, y
+
+    def walk(
+        self, params: Params, x: Any, *, training: bool, key: Any, row_mask: Array | None = None
+    ) -> Iterator[tuple[str, Layer, Any, Any, Context]]:
+        """Each call in the order in which they run: layer's name, layer, input, output, what it was told."""
         values = self._start(x)
         for value, name, layer, context in self.steps(training=training, key=key, row_mask=row_mask):
             arguments = self._arguments(values, value)
-            output = layer.forward(
-                params.get(name, {}), _packed(layer, [each.y for each in arguments]), context
-            )
+            given = _packed(layer, [each.y for each in arguments])
+            output = layer.forward(params.get(name, {}), given, context)
             values[value] = _values(layer, arguments, output)
-            yield name, output.y
+            yield name, layer, given, output.y, context
 
     def adapt(self, params: Params, x: Any) -> Params:
         """`params` in which every normalization layer standardises what `x` gives it (at its first call)."""

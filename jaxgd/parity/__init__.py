@@ -1,9 +1,10 @@
 """Proof that jaxgd computes what TensorFlow's Keras computes.
 
-The catalogue's cases, the comparator that judges them, and the differences that are known. Only `keras_side`
-imports TensorFlow, and only when cases are run.
+The catalogue's cases, the comparator that judges them, and the differences that are known; and for a model
+of yours `ladder`, `record`, `verify` and `diagnose`. TensorFlow is imported when it is run, and only then.
 """
 
 from jaxgd.parity.comparator import Comparison, Tolerance, Worst, compare
+from jaxgd.parity.functions import diagnose, ladder, record, verify
 
-__all__ = ["Comparison", "Tolerance", "Worst", "compare"]
+__all__ = ["Comparison", "Tolerance", "Worst", "compare", "diagnose", "ladder", "record", "verify"]

@@ -17,7 +17,7 @@ import numpy as np
 from jax import lax
 
 from jaxgd._types import Array, Shape
-from jaxgd.random.philox import Words, stateless_blocks
+from jaxgd.random.philox import Words, is_divisible, stateless_blocks
 from jaxgd.random.sources import KerasSeed
 
 _SMALLEST_UNIFORM = 1e-7
@@ -27,24 +27,25 @@ _RESERVED_WORDS = 256  # the words of the stream that TensorFlow sets aside for 
 
 def keras_uniform(seed: KerasSeed, shape: Shape, dtype: np.dtype) -> Array:
     """Uniform numbers in [0, 1)."""
-    return _uniform(seed.seed, seed.count, shape, dtype)
+    return _uniform(seed.seed, seed.count, shape, dtype, is_divisible())
 
 
 def keras_normal(seed: KerasSeed, shape: Shape, dtype: np.dtype) -> Array:
     """Standard normal numbers, by Box and Muller's transformation."""
-    return _normal(seed.seed, seed.count, shape, dtype)
+    return _normal(seed.seed, seed.count, shape, dtype, is_divisible())
 
 
 def keras_truncated_normal(seed: KerasSeed, shape: Shape, dtype: np.dtype) -> Array:
     """Standard normal numbers, drawn again until they lie within two standard deviations."""
-    return _truncated_normal(seed.seed, seed.count, shape, dtype)
+    return _truncated_normal(seed.seed, seed.count, shape, dtype, is_divisible())
 
 
-_draw = functools.partial(jax.jit, static_argnums=(2, 3), inline=True)
+# The last argument is not read: it keeps the two forms of a block apart where JAX keeps what it traced.
+_draw = functools.partial(jax.jit, static_argnums=(2, 3, 4), inline=True)
 
 
 @_draw
-def _uniform(seed: Array, count: Array, shape: Shape, dtype: np.dtype) -> Array:
+def _uniform(seed: Array, count: Array, shape: Shape, dtype: np.dtype, divisible: bool) -> Array:
     index = lax.iota(jnp.uint32, math.prod(shape))
     if dtype == np.float64:
         words = stateless_blocks(seed, count, index >> np.uint32(1))
@@ -57,7 +58,7 @@ def _uniform(seed: Array, count: Array, shape: Shape, dtype: np.dtype) -> Array:
 
 
 @_draw
-def _normal(seed: Array, count: Array, shape: Shape, dtype: np.dtype) -> Array:
+def _normal(seed: Array, count: Array, shape: Shape, dtype: np.dtype, divisible: bool) -> Array:
     index = lax.iota(jnp.uint32, math.prod(shape))
     if dtype == np.float64:
         radius, angle = _polar_float64(stateless_blocks(seed, count, index >> np.uint32(1)))
@@ -69,7 +70,7 @@ def _normal(seed: Array, count: Array, shape: Shape, dtype: np.dtype) -> Array:
 
 
 @_draw
-def _truncated_normal(seed: Array, count: Array, shape: Shape, dtype: np.dtype) -> Array:
+def _truncated_normal(seed: Array, count: Array, shape: Shape, dtype: np.dtype, divisible: bool) -> Array:
     size = math.prod(shape)
     group = 2 if dtype == np.float64 else 4
     groups = -(-size // group)

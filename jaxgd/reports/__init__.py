@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from jaxgd.reports.comparing import comparison_page
     from jaxgd.reports.curves import curves_picture
+    from jaxgd.reports.layer_log import LayerLog
     from jaxgd.reports.page import report_page
     from jaxgd.reports.sweeping import sweep_page
     from jaxgd.reports.tensorboard import EventWriter
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "EventWriter": "tensorboard",
+    "LayerLog": "layer_log",
     "comparison_page": "comparing",
     "curves_picture": "curves",
     "report_page": "page",
@@ -20,7 +22,15 @@ _HOME = {
     "write_report": "writing",
 }
 
-__all__ = ["EventWriter", "comparison_page", "curves_picture", "report_page", "sweep_page", "write_report"]
+__all__ = [
+    "EventWriter",
+    "LayerLog",
+    "comparison_page",
+    "curves_picture",
+    "report_page",
+    "sweep_page",
+    "write_report",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -7,24 +7,29 @@ from typing import Any
 import numpy as np
 
 from jaxgd.reports.markup import figure, figures, quiet, text
-from jaxgd.reports.panels import Panel
+from jaxgd.reports.panels import SERIES, Panel
 from jaxgd.reports.quality import Bin
-from jaxgd.reports.svg import SERIES, Frame, label, panel_svg, picture, ticks, widened
+from jaxgd.reports.svg import Frame, label, panel_svg, picture, ticks, widened
 
 _MAX_CLASSES, _MAX_POINTS, _BARS, _READ = 20, 400, 24, 2000
 
 
-def curves(panels: Sequence[Panel]) -> str:
-    """Every panel as a figure; the program of the page reads their values."""
+def curves(panels: Sequence[Panel], first: int = 0) -> str:
+    """Every panel as a figure; the program of the page reads their values, number `first` on."""
     if not panels:
         return ""
-    labels = dict.fromkeys((curve.label, curve.series) for panel in panels for curve in panel.curves)
+    labels = dict.fromkeys(
+        (curve.label, curve.series)
+        for panel in panels
+        for curve in panel.curves
+        if curve.label != panel.title
+    )
     keys = "".join(
         f'<span><i class="key series-{series % SERIES}"></i>{text(name)}</span>' for name, series in labels
     )
     shown = figures(
         figure(panel.title + (" (logarithmic)" if panel.logarithmic else ""), panel_svg(panel), str(place))
-        for place, panel in enumerate(panels)
+        for place, panel in enumerate(panels, start=first)
     )
     return f'<p class="legend">{keys}</p>{shown}'
 

@@ -8,8 +8,7 @@ from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from jaxgd.reports.panels import Panel
-from jaxgd.reports.svg import SERIES
+from jaxgd.reports.panels import SERIES, Panel
 
 FORMATS = ("png", "svg")
 _LOOKS = (

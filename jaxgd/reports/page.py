@@ -10,7 +10,8 @@ import numpy as np
 from jaxgd.reports import charts, quality
 from jaxgd.reports.markup import cards, facts, figure, figures, grid, guarded, notice, quiet, text
 from jaxgd.reports.measuring import Measured
-from jaxgd.reports.panels import panels
+from jaxgd.reports.panels import Panel, layer_panels, panels
+from jaxgd.reports.probing import BATCH
 from jaxgd.reports.reading import Recorded
 from jaxgd.reports.shell import document
 
@@ -37,6 +38,7 @@ def report_page(recorded: Recorded, measured: Measured | str) -> str:
     """
     config = recorded.config
     shown = panels(recorded.history, recorded.epochs)
+    of_layers = layer_panels(recorded.layers, recorded.layer_epochs)
     title = run_title(recorded)
     body = "".join(
         (
@@ -46,6 +48,7 @@ def report_page(recorded: Recorded, measured: Measured | str) -> str:
             *map(notice, _warnings(config["results"])),
             guarded(*_results(config)),
             guarded("Curves", charts.curves, shown),
+            guarded("Layers while it ran", _layers_over_epochs, of_layers, len(shown)),
             *_measured_sections(config, measured),
             guarded("Learning rate", _learning_rate, config, measured),
             guarded("Network", _list, config["inferred"].get("layers", [])),
@@ -60,7 +63,7 @@ def report_page(recorded: Recorded, measured: Measured | str) -> str:
             guarded("Reproduce", _reproduce, config),
         )
     )
-    return document(title, body, data={"panels": charts.curve_data(shown)}, **assets())
+    return document(title, body, data={"panels": charts.curve_data([*shown, *of_layers])}, **assets())
 
 
 def assets() -> dict[str, list[str]]:
@@ -172,6 +175,16 @@ def _residuals(measured: Measured) -> str:
     residuals = values[finite] - predictions[finite]
     rows = [(f"{share} %", float(np.percentile(residuals, share))) for share in _SHARES]
     return figures(shown) + grid(("of the rows", "residual at most"), rows)
+
+
+def _layers_over_epochs(of_layers: list[Panel], first: int) -> str:
+    if not of_layers:
+        return ""
+    remark = (
+        f"Of one further step on up to {BATCH:,} training rows after each epoch, which was not kept; "
+        "epoch 0 is the start."
+    )
+    return charts.curves(of_layers, first) + quiet(remark)
 
 
 def _layers(measured: Measured) -> str:

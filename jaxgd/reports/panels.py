@@ -32,6 +32,8 @@ class Panel(NamedTuple):
     """Whether the quantity spans so much that only its logarithm shows it."""
 
 
+SERIES = 6
+"""Looks that differ: of colour, dash and mark."""
 _WIDE = 30.0
 
 
@@ -43,6 +45,31 @@ def panels(history: Mapping[str, np.ndarray], epochs: np.ndarray | None = None) 
     """
     quantities = [name for name in history if not name.startswith("val_") and np.ndim(history[name]) == 1]
     return [_panel(name, history, epochs) for name in quantities if len(history[name])]
+
+
+def layer_panels(columns: Mapping[str, np.ndarray], epochs: np.ndarray) -> list[Panel]:
+    """The panels of what was measured of each layer: one for each quantity, a curve a layer; the rate last.
+
+    Args:
+      columns: {"quantity: layer": values}, or {quantity: values}. Of many layers some are drawn, evenly.
+      epochs: int[rows].
+
+    >>> found = layer_panels({"rate": np.ones(2), "norm: a": np.ones(2), "norm: b": np.ones(2)}, np.arange(2))
+    >>> [(panel.title, [curve.label for curve in panel.curves]) for panel in found]
+    [('norm', ['a', 'b']), ('rate', ['rate'])]
+    """
+    layers = list(dict.fromkeys(name.partition(": ")[2] for name in columns if ": " in name))
+    places = np.unique(np.linspace(0, max(len(layers) - 1, 0), SERIES).astype(int))
+    kept = [layers[place] for place in places if layers]
+    groups: dict[str, list[Curve]] = {}
+    for name, values in columns.items():
+        quantity, _, layer = name.partition(": ")
+        if layer in kept and len(values):
+            groups.setdefault(quantity, []).append(Curve(layer, values, epochs, kept.index(layer)))
+        if not layer and len(values):
+            groups[quantity] = [Curve(quantity, values, epochs)]
+    ordered = sorted(groups.items(), key=lambda item: item[1][0].label == item[0])
+    return [Panel(quantity, tuple(curves), _spans_much(curves)) for quantity, curves in ordered]
 
 
 def compared(

@@ -2,7 +2,7 @@
 
 import csv
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ class Recorded:
       config: content of config.json; every table of it is there, perhaps empty.
       history: {column: [rows]}; epochs: int[rows].
       problems: what is missing or damaged, a sentence each.
+      layers: {"quantity: layer": [rows]}, and layer_epochs: int[rows], if the run was watched.
     """
 
     folder: Path
@@ -29,6 +30,8 @@ class Recorded:
     history: dict[str, np.ndarray]
     epochs: np.ndarray
     problems: tuple[str, ...]
+    layers: dict[str, np.ndarray] = field(default_factory=dict)
+    layer_epochs: np.ndarray = field(default_factory=lambda: np.zeros(0, int))
 
 
 def read_folder(folder: Path) -> Recorded:
@@ -44,10 +47,12 @@ def read_folder(folder: Path) -> Recorded:
         raise ValueError(f"{folder}: no run there (none of {', '.join(known)}).")
     problems: list[str] = []
     config = _config(folder, problems)
-    history, epochs = _history(folder / names.HISTORY, problems)
+    history, epochs = _read_history(folder / names.HISTORY, problems)
+    watched = (folder / names.LAYERS).exists()
+    layers = read_columns(folder / names.LAYERS, problems) if watched else ({}, np.zeros(0, int))
     if not (folder / names.MODEL).is_file():
         problems.append(f"{names.MODEL} is missing: nothing can be measured again.")
-    return Recorded(folder, config, history, epochs, tuple(problems))
+    return Recorded(folder, config, history, epochs, tuple(problems), *layers)
 
 
 def _config(folder: Path, problems: list[str]) -> dict[str, Any]:
@@ -70,13 +75,18 @@ def _config(folder: Path, problems: list[str]) -> dict[str, Any]:
     return {**config, **{name: {} for name in absent}}
 
 
-def _history(path: Path, problems: list[str]) -> tuple[dict[str, np.ndarray], np.ndarray]:
+def _read_history(path: Path, problems: list[str]) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    if path.exists():
+        return read_columns(path, problems)
+    problems.append(f"{path.name} is missing: there are no curves.")
+    return {}, np.zeros(0, int)
+
+
+def read_columns(path: Path, problems: list[str]) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """The columns of a CSV with a row an epoch, and its epochs; what cannot be read is said in `problems`."""
     nothing = {}, np.zeros(0, int)
     try:
         rows = list(csv.reader(path.read_text(encoding="utf-8").splitlines()))
-    except FileNotFoundError:
-        problems.append(f"{path.name} is missing: there are no curves.")
-        return nothing
     except (OSError, ValueError, csv.Error) as error:
         problems.append(f"{path.name} cannot be read ({error}): there are no curves.")
         return nothing

@@ -7,12 +7,10 @@ from html import escape
 
 import numpy as np
 
-from jaxgd.reports.panels import Curve, Panel
+from jaxgd.reports.panels import SERIES, Curve, Panel
 
 WIDTH, HEIGHT = 420, 260
 LEFT, RIGHT, TOP, BOTTOM = 58, 12, 14, 36
-SERIES = 6
-"""Looks that differ: of colour, dash and mark."""
 _MAX_POINTS = 600
 
 
@@ -89,7 +87,10 @@ def _range(panel: Panel) -> tuple[float, float]:
     low, high = float(values.min()), float(values.max())
     if panel.logarithmic:
         low, high = math.log10(low), math.log10(high)
-    return widened(low, high)
+    below, above = widened(low, high)
+    if low < 0 or panel.logarithmic:
+        return below, above
+    return max(below, 0.0), above if high else 1.0
 
 
 def widened(low: float, high: float) -> tuple[float, float]:

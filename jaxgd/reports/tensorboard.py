@@ -1,5 +1,6 @@
 """Event files that TensorBoard opens, written while a run goes on; by tensorboardX, without TensorFlow."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,11 @@ class EventWriter:
                     self.writer.add_scalar(_tag(name), float(values[place]), int(epochs[place]))
         self.last = max(self.last, int(epochs.max(initial=0)))
 
+    def write_layers(self, epoch: int, row: Mapping[str, float]) -> None:
+        """What was measured of the layers after an epoch: `also` of a `LayerLog`."""
+        for name, value in row.items():
+            self.writer.add_scalar(layer_tag(name), value, epoch)
+
     def finish(self, history: History, config: Mapping[str, Any]) -> None:
         """The last epochs, the command and the settings."""
         self.write(history)
@@ -62,6 +68,16 @@ class EventWriter:
 
     def __exit__(self, *_: object) -> None:
         self.writer.close()
+
+
+def layer_tag(column: str) -> str:
+    """TensorBoard's name of a column of layers.csv.
+
+    >>> layer_tag("update / parameters: dense_1"), layer_tag("dead units, share: dense")
+    ('update_over_parameters/dense_1', 'dead_units_share/dense')
+    """
+    quantity, _, layer = column.replace(" / ", " over ").partition(": ")
+    return re.sub(r"\W+", "_", quantity) + (f"/{layer}" if layer else "")
 
 
 def _tag(column: str) -> str:

@@ -9,11 +9,12 @@ from jaxgd.reports.measuring import Measured, Rows, measure_run, rows_of_plan, r
 from jaxgd.reports.page import report_page, run_title
 from jaxgd.reports.panels import panels
 from jaxgd.reports.reading import Recorded, read_folder
-from jaxgd.runs import Plan, open_run
 from jaxgd.runs import folder as names
+from jaxgd.runs import open_run
+from jaxgd.runs.plan import AnyPlan
 
 
-def write_report(folder: Path, plan: Plan | None = None) -> None:
+def write_report(folder: Path, plan: AnyPlan | None = None) -> None:
     """Write curves.png and report.html.
 
     Args:

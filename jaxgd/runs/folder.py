@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 CONFIG, MODEL, CHECKPOINT, HISTORY = "config.json", "model.keras", "checkpoint", "history.csv"
-CURVES, REPORT, STARTED = "curves.png", "report.html", "started.json"
+CURVES, REPORT, STARTED, LAYERS = "curves.png", "report.html", "started.json", "layers.csv"
+FILES = (CONFIG, MODEL, HISTORY, CURVES, REPORT, STARTED)
 _ATTEMPTS = 10_000
 
 

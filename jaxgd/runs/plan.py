@@ -1,12 +1,16 @@
 """From settings and a table to all that a run needs. Everything that a user may have got wrong shows here."""
 
-from collections.abc import Callable
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from types import MappingProxyType
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from jaxgd import data, layers, losses, optimizers
+from jaxgd.data.streams.listing import is_many
 from jaxgd.model import Sequential, sequential
 from jaxgd.optimizers import Optimizer, OptimizerState
 from jaxgd.runs.settings import Settings
@@ -31,15 +35,37 @@ Rows: TypeAlias = Callable[[data.Prepared], tuple[np.ndarray, np.ndarray]]
 """Training rows and held-out rows, places in what was prepared."""
 
 
-@dataclass(frozen=True, eq=False)
-class Plan:
-    """A run before its first step.
+class Facts(NamedTuple):
+    """Which data a run is of, and how many of its rows are of use."""
+
+    source: str
+    path: str | None
+    """None for an embedded set."""
+    rows: int
+    columns: int
+    fingerprint: str
+    kept: int
+    training: int
+    held_out: int
+    left_out: Mapping[str, str] = MappingProxyType({})
+    """{file: why it was left out}."""
+
+
+class Measures(NamedTuple):
+    """Mean and variance of the rows that train: [features] each, and the target's of a regression."""
+
+    mean: np.ndarray
+    variance: np.ndarray
+    target_mean: float
+    target_variance: float
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class AnyPlan(ABC):
+    """A run before its first step, wherever its rows are.
 
     Attributes:
       settings: as given.
-      table: the raw rows.
-      prepared: features, targets and encoding.
-      training_rows, held_out_rows: int64, places in `prepared`; the latter empty if nothing is held out.
       model: standardisation first, and for a regression the target's own scale last.
       params: initial, with the statistics of the training rows.
       loss, optimizer, metrics: what to train and to report.
@@ -47,10 +73,6 @@ class Plan:
     """
 
     settings: Settings
-    table: data.Table
-    prepared: data.Prepared
-    training_rows: np.ndarray
-    held_out_rows: np.ndarray
     model: Sequential
     params: dict[str, Any]
     loss: losses.Loss
@@ -59,9 +81,35 @@ class Plan:
     opt_state: OptimizerState | None = None
 
     @property
+    @abstractmethod
+    def encoding(self) -> data.Encoding:
+        """How raw rows become features."""
+
+    @property
+    @abstractmethod
+    def facts(self) -> Facts:
+        """Which data it is of."""
+
+    @abstractmethod
+    def training_data(self) -> tuple[Any, Any]:
+        """x and y as `fit` takes them."""
+
+    @abstractmethod
+    def held_out_data(self) -> Any:
+        """What `fit` takes as `validation_data`; None if nothing is held out."""
+
+    @abstractmethod
+    def some_rows(self, count: int, held_out: bool = False) -> tuple[np.ndarray, np.ndarray]:
+        """x and y, as the encoding gives it, of the first rows that train, or that are held out."""
+
+    @abstractmethod
+    def row_numbers(self, rows: np.ndarray) -> list[int]:
+        """The places in the data of rows that a divergence names."""
+
+    @property
     def task(self) -> str:
         """regression, binary or multiclass."""
-        return self.prepared.encoding.task
+        return self.encoding.task
 
     @property
     def output_activation(self) -> str:
@@ -70,27 +118,85 @@ class Plan:
             return str(getattr(self.model.layers[-1], "activation", None) or "linear")
         return _OUTPUT_ACTIVATIONS[self.task]
 
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Plan(AnyPlan):
+    """A run on a table in memory.
+
+    Attributes:
+      table: the raw rows.
+      prepared: features, targets and encoding.
+      training_rows, held_out_rows: int64, places in `prepared`; the latter empty if nothing is held out.
+    """
+
+    table: data.Table
+    prepared: data.Prepared
+    training_rows: np.ndarray
+    held_out_rows: np.ndarray
+
+    @property
+    def encoding(self) -> data.Encoding:
+        return self.prepared.encoding
+
+    @property
+    def facts(self) -> Facts:
+        table = self.table
+        is_file = table.format not in ("embedded", "memory")
+        return Facts(
+            source=table.source,
+            path=os.path.abspath(self.settings.data) if is_file else None,
+            rows=table.num_rows,
+            columns=len(table.names),
+            fingerprint=table.fingerprint,
+            kept=len(self.prepared.y),
+            training=len(self.training_rows),
+            held_out=len(self.held_out_rows),
+        )
+
+    def training_data(self) -> tuple[np.ndarray, np.ndarray]:
+        return self.rows(self.training_rows)
+
+    def held_out_data(self) -> tuple[np.ndarray, np.ndarray] | None:
+        return self.rows(self.held_out_rows) if len(self.held_out_rows) else None
+
+    def some_rows(self, count: int, held_out: bool = False) -> tuple[np.ndarray, np.ndarray]:
+        which = (self.held_out_rows if held_out else self.training_rows)[:count]
+        return self.prepared.x[which], self.prepared.y[which]
+
+    def row_numbers(self, rows: np.ndarray) -> list[int]:
+        return [int(self.prepared.rows[self.training_rows[row]]) for row in rows]
+
     def rows(self, which: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """x and targets of some rows."""
         y = self.prepared.y[which]
         return self.prepared.x[which], targets(y, self.prepared.encoding, self.loss)
 
 
-def make_plan(settings: Settings, table: data.Table | None = None, rows: Rows | None = None) -> Plan:
+def is_streamed(settings: Settings) -> bool:
+    """Whether the rows are read block by block: of several files, or because a window was asked for."""
+    return settings.window is not None or (settings.data not in data.EMBEDDED and is_many(settings.data))
+
+
+def make_plan(settings: Settings, table: Any = None, rows: Rows | None = None) -> Any:
     """All that a run of these settings needs.
 
     Standardisation and the target's scale are measured on the training rows alone.
 
     Args:
       settings: of the run.
-      table: the rows, if they were read already.
+      table: the rows, if they were read already: a table, or a stream.
       rows: those to train on and those held out, given what was prepared; None splits as the settings say.
 
+    Returns: a `Plan`; a `StreamPlan` for rows of many files.
     Raises:
       TypeError, ValueError: a setting, or data (`DataError`), that cannot be used.
     """
     settings.check()
     _check_names(settings)
+    if is_streamed(settings) and rows is None:
+        from jaxgd.runs.streams import make_stream_plan
+
+        return make_stream_plan(settings, table)
     table = data.read(settings.data) if table is None else table
     prepared = data.prepare(
         table,
@@ -131,29 +237,42 @@ def _planned(
     training: np.ndarray,
     held_out: np.ndarray,
 ) -> Plan:
-    task = prepared.encoding.task
+    network = planned_network(settings, prepared.encoding, lambda: _measures(prepared, training))
+    rows = {"table": table, "prepared": prepared, "training_rows": training, "held_out_rows": held_out}
+    return Plan(settings=settings, **rows, **network)
+
+
+def planned_network(
+    settings: Settings, encoding: data.Encoding, measures: Callable[[], Measures]
+) -> dict[str, Any]:
+    """The fields of a plan from the model on.
+
+    Args:
+      settings, encoding: of the run.
+      measures: gives those of the training rows, if they are needed.
+    """
+    task = encoding.task
     own = settings.loss is not None
     loss = _fitting_loss(losses.get(settings.loss), task) if own else losses.get(LOSSES[task])
     if settings.from_model is not None:
-        continued = _continued(settings, prepared, training, loss)
-        return Plan(settings, table, prepared, training, held_out, *continued)
-    model, params = _model(settings, prepared, training)
-    optimizer = _optimizer(settings, loss, prepared, training)
-    return Plan(settings, table, prepared, training, held_out, model, params, loss, optimizer, METRICS[task])
+        return _continued(settings, encoding, measures, loss)
+    measured = measures()
+    model, params = _model(settings, encoding, measured)
+    optimizer = _optimizer(settings, task, loss, measured)
+    return {"model": model, "params": params, "loss": loss, "optimizer": optimizer, "metrics": METRICS[task]}
 
 
 def _continued(
-    settings: Settings, prepared: data.Prepared, training: np.ndarray, loss: losses.Loss
-) -> tuple[Any, ...]:
+    settings: Settings, encoding: data.Encoding, measures: Callable[[], Measures], loss: losses.Loss
+) -> dict[str, Any]:
     """The fields of a plan, from the model on, for a model that goes on."""
-    task = prepared.encoding.task
-    start = read_start(settings, prepared.encoding)
-    loss = _fitting_loss(start.loss(loss), task)
-    metrics = start.metrics(METRICS[task])
+    start = read_start(settings, encoding)
+    loss = _fitting_loss(start.loss(loss), encoding.task)
+    fields = {"model": start.model, "params": dict(start.params), "loss": loss}
+    fields["metrics"] = start.metrics(METRICS[encoding.task])
     if start.training is None:
-        optimizer = _optimizer(settings, loss, prepared, training)
-        return start.model, dict(start.params), loss, optimizer, metrics
-    return start.model, dict(start.params), loss, start.training.optimizer, metrics, start.training.opt_state
+        return {**fields, "optimizer": _optimizer(settings, encoding.task, loss, measures())}
+    return {**fields, "optimizer": start.training.optimizer, "opt_state": start.training.opt_state}
 
 
 def split(prepared: data.Prepared, settings: Settings) -> tuple[np.ndarray, np.ndarray]:
@@ -198,9 +317,8 @@ def _fitting_loss(loss: losses.Loss, task: str) -> losses.Loss:
 
 
 def _model(
-    settings: Settings, prepared: data.Prepared, training: np.ndarray
+    settings: Settings, encoding: data.Encoding, measured: Measures
 ) -> tuple[Sequential, dict[str, Any]]:
-    encoding = prepared.encoding
     stack: list[layers.Layer] = [layers.normalization()] if encoding.numeric_mask().any() else []
     for width in settings.hidden:
         stack.append(layers.dense(width, settings.activation))
@@ -208,45 +326,48 @@ def _model(
             stack.append(layers.dropout(settings.dropout))
     stack.append(layers.dense(encoding.num_outputs, _OUTPUT_ACTIVATIONS[encoding.task]))
     if encoding.task == "regression":
-        y = prepared.y[training].astype(np.float64)
-        stack.append(layers.rescaling(float(y.std()) or 1.0, offset=float(y.mean())))
+        scale = float(np.sqrt(measured.target_variance)) or 1.0
+        stack.append(layers.rescaling(scale, offset=measured.target_mean))
     model = sequential(stack, encoding.num_features, dtype=settings.dtype)
     params = model.init(settings.seed)
     if "normalization" in params:
-        params["normalization"] = _statistics(prepared, training, params["normalization"])
+        params["normalization"] = _statistics(measured, params["normalization"])
     return model, params
 
 
-def _statistics(prepared: data.Prepared, training: np.ndarray, leaves: dict[str, Any]) -> dict[str, Any]:
+def _measures(prepared: data.Prepared, training: np.ndarray) -> Measures:
     """Means and variances of the numbers; 0 and 1 for features that are 0 or 1.
 
     A number that is constant in the training rows keeps its variance 1: divided by next to nothing, another
     value in a later row would swamp everything.
     """
-    x = prepared.x[training].astype(np.float64)
+    x, y = prepared.x[training].astype(np.float64), prepared.y[training].astype(np.float64)
     numeric = prepared.encoding.numeric_mask()
-    mean, variance = x.mean(axis=0), x.var(axis=0)
     constant = (x == x[0]).all(axis=0)
+    mean = np.where(numeric, x.mean(axis=0), 0.0)
+    variance = np.where(numeric & ~constant, x.var(axis=0), 1.0)
+    return Measures(mean, variance, float(y.mean()), float(y.var()))
+
+
+def _statistics(measured: Measures, leaves: dict[str, Any]) -> dict[str, Any]:
     dtype = leaves["mean"].dtype
     return {
         **leaves,
-        "mean": leaves["mean"] + np.where(numeric, mean, 0.0).astype(dtype),
-        "variance": leaves["variance"] * np.where(numeric & ~constant, variance, 1.0).astype(dtype),
+        "mean": leaves["mean"] + measured.mean.astype(dtype),
+        "variance": leaves["variance"] * measured.variance.astype(dtype),
     }
 
 
-def _optimizer(
-    settings: Settings, loss: losses.Loss, prepared: data.Prepared, training: np.ndarray
-) -> Optimizer:
+def _optimizer(settings: Settings, task: str, loss: losses.Loss, measured: Measures) -> Optimizer:
     chosen = optimizers.get(settings.optimizer)
     given = {
         name: getattr(settings, name)
         for name in ("learning_rate", "weight_decay", "clipnorm", "global_clipnorm")
         if getattr(settings, name) is not None
     }
-    is_squared = prepared.encoding.task == "regression" and loss.name == "mean_squared_error"
+    is_squared = task == "regression" and loss.name == "mean_squared_error"
     if chosen.name == "sgd" and "learning_rate" not in given and is_squared:
         # gradients grow with the target's variance, and plain descent does not divide it out as Adam does
-        variance = float(prepared.y[training].astype(np.float64).var()) or 1.0
+        variance = measured.target_variance or 1.0
         given["learning_rate"] = chosen.settings["learning_rate"] / variance
     return chosen.with_hyperparameters(**given)

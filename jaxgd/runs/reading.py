@@ -52,10 +52,10 @@ class Run:
             raise RunError(f"{self.folder / names.MODEL}: is not the model that {names.CONFIG} describes.")
         return model, params
 
-    def evaluate(self, x: np.ndarray, y: np.ndarray) -> dict[str, float]:
-        """Loss and metrics of rows; y as the encoding gives it."""
+    def evaluate(self, x: Any, y: np.ndarray | None) -> dict[str, float]:
+        """Loss and metrics of rows; y as the encoding gives it, None for a stream."""
         model, params = self.trained
-        ready = targets(y, self.encoding, self.loss)
+        ready = None if y is None else targets(y, self.encoding, self.loss)
         return measure(model, params, x, ready, self.loss, self.metrics, self.settings.batch_size)
 
     def held_out(self) -> tuple[np.ndarray, np.ndarray]:
@@ -155,5 +155,6 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def with_new_settings(settings: Any) -> dict[str, Any]:
-    """Settings as version 1 wrote them, with those that came later at their old meaning."""
-    return {"on_divergence": "stop", "max_halvings": 3, "from_model": None, **settings}
+    """Settings as earlier versions wrote them, with those that came later at their old meaning."""
+    later = {"on_divergence": "stop", "max_halvings": 3, "from_model": None}
+    return {**later, "window": None, "on_bad_file": "stop", **settings}

@@ -10,6 +10,7 @@ DTYPES = ("float32", "float64", "mixed_bfloat16", "mixed_float16")
 TASKS = ("regression", "binary", "multiclass")
 MISSING = ("error", "mean", "drop")
 ON_DIVERGENCE = ("stop", "restore")
+ON_BAD_FILE = ("stop", "skip")
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ class Settings:
       on_divergence, max_halvings: as in `jaxgd.fit`.
       from_model: a file of Keras whose model goes on: network, weights, and what it was compiled with; of the
         settings above, those of the network are not used then, and dtype must be the model's.
+      window: rows in memory at a time, of data that is streamed from files; None for the usual number.
+      on_bad_file: what is done about a file of such data that cannot be read: "stop" or "skip".
 
     >>> Settings(epochs=3) == Settings.from_dict(Settings(epochs=3).to_dict())
     True
@@ -68,6 +71,8 @@ class Settings:
     on_divergence: str = "stop"
     max_halvings: int = 3
     from_model: str | None = None
+    window: int | None = None
+    on_bad_file: str = "stop"
 
     @property
     def array_dtype(self) -> str:
@@ -91,6 +96,8 @@ class Settings:
         check_integer("epochs", self.epochs, 0)
         check_integer("batch_size", self.batch_size, 1)
         check_integer("max_halvings", self.max_halvings, 1)
+        if self.window is not None:
+            check_integer("window", self.window, 1)
         self._check_split()
 
     def _check_words(self) -> None:
@@ -99,6 +106,7 @@ class Settings:
             ("missing", MISSING),
             ("dtype", DTYPES),
             ("on_divergence", ON_DIVERGENCE),
+            ("on_bad_file", ON_BAD_FILE),
         ):
             value = getattr(self, name)
             if value not in known and not (name == "task" and value is None):

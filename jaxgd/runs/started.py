@@ -10,11 +10,12 @@ from typing import Any, NamedTuple
 
 from jaxgd._atomic import write_text
 from jaxgd._environment import environment
-from jaxgd.data import Table, read
+from jaxgd.data import read
 from jaxgd.runs import folder as names
-from jaxgd.runs.plan import Plan
+from jaxgd.runs.plan import AnyPlan, is_streamed
 from jaxgd.runs.reading import RunError, with_new_settings
 from jaxgd.runs.settings import Settings
+from jaxgd.runs.streams import open_stream
 from jaxgd.runs.writing import VERSION, data_facts
 
 _FIELDS = {"version", "command", "settings", "data", "environment"}
@@ -28,14 +29,20 @@ class Started(NamedTuple):
     settings: Settings
     data: dict[str, Any]
 
-    def table(self) -> Table:
-        """The run's data, read again.
+    def table(self, moved_to: str | None = None) -> Any:
+        """The run's data, read again, from another place if it is there now: a table, or a stream.
 
         Raises:
           RunError: it is not what the run began with; the message names what differs.
           DataError: it cannot be read.
         """
-        table = read(self.data["path"] or self.settings.data)
+        place = moved_to or self.data["path"]
+        if is_streamed(self.settings):
+            return self._checked(open_stream(replace(self.settings, data=place)))
+        table = self._checked(read(place or self.settings.data))
+        return replace(table, source=self.data["source"])
+
+    def _checked(self, table: Any) -> Any:
         now = {"rows": table.num_rows, "columns": len(table.names), "fingerprint": table.fingerprint}
         changed = [
             f"{name} {self.data[name]}, now {now[name]}" for name in _NAMED if now[name] != self.data[name]
@@ -45,10 +52,10 @@ class Started(NamedTuple):
                 f"{table.source}: the data has changed since the run began: {'; '.join(changed)}. Give back "
                 "the old data, or begin another run."
             )
-        return replace(table, source=self.data["source"])
+        return table
 
 
-def write_started(folder: Path, plan: Plan, command: str) -> None:
+def write_started(folder: Path, plan: AnyPlan, command: str) -> None:
     """Write started.json. Raises OSError."""
     content = {
         "version": VERSION,

@@ -11,10 +11,11 @@ import numpy as np
 from jaxgd._types import Params
 from jaxgd.losses import Loss
 from jaxgd.model_base import Model
-from jaxgd.runs.plan import Plan
+from jaxgd.runs.plan import AnyPlan
 from jaxgd.runs.starting import first_train_state
 from jaxgd.training import Checkpoint, EarlyStopping, FitResult, evaluate, fit
 from jaxgd.training.progress import ProgressFn
+from jaxgd.training.watching import WatchFn
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,14 +28,14 @@ class Outcome:
       metrics: {"loss": ..., metric: ...} of the held-out rows; of the training rows if none were held out.
     """
 
-    plan: Plan
+    plan: AnyPlan
     result: FitResult
     metrics: dict[str, float]
 
     @property
     def metrics_of(self) -> str:
         """Which rows `metrics` are of: "held-out" or "training"."""
-        return "held-out" if len(self.plan.held_out_rows) else "training"
+        return "held-out" if self.plan.facts.held_out else "training"
 
     @property
     def kept_epoch(self) -> int:
@@ -47,27 +48,32 @@ class Outcome:
         return self.result.history.at(self.kept_epoch).get(column)
 
 
-def execute(plan: Plan, progress: ProgressFn | None = None, checkpoint: Checkpoint | None = None) -> Outcome:
+def execute(
+    plan: AnyPlan, progress: ProgressFn | None = None, checkpoint: Checkpoint | None = None
+) -> Outcome:
     """Train, and evaluate the rows that were held out: `train_plan`, then `assess`."""
     return assess(plan, train_plan(plan, progress, checkpoint))
 
 
 def train_plan(
-    plan: Plan, progress: ProgressFn | None = None, checkpoint: Checkpoint | None = None
+    plan: AnyPlan,
+    progress: ProgressFn | None = None,
+    checkpoint: Checkpoint | None = None,
+    watch: WatchFn | None = None,
+    devices: Any = None,
 ) -> FitResult:
     """Train as planned.
 
     Args:
       plan: from `make_plan`.
       progress: as in `jaxgd.fit`; returning False ends the training, and what was reached is the result.
-      checkpoint: as in `jaxgd.fit`.
+      checkpoint, watch, devices: as in `jaxgd.fit`.
 
     Raises:
       TypeError, ValueError: the loss refuses the targets; nothing has run then.
     """
     settings = plan.settings
-    x, y = plan.rows(plan.training_rows)
-    held_out = plan.rows(plan.held_out_rows) if len(plan.held_out_rows) else None
+    x, y = plan.training_data()
     stopping = None
     if settings.patience is not None:
         stopping = EarlyStopping(
@@ -85,7 +91,7 @@ def train_plan(
         epochs=settings.epochs,
         batch_size=settings.batch_size,
         metrics=plan.metrics,
-        validation_data=held_out,
+        validation_data=plan.held_out_data(),
         seed=settings.seed,
         params=plan.params if state is None else None,
         state=state,
@@ -93,22 +99,26 @@ def train_plan(
         checkpoint=checkpoint,
         on_divergence=settings.on_divergence,
         max_halvings=settings.max_halvings,
+        devices=devices,
         progress=progress,
+        watch=watch,
     )
 
 
-def assess(plan: Plan, result: FitResult) -> Outcome:
+def assess(plan: AnyPlan, result: FitResult) -> Outcome:
     """The numbers of the rows that were held out, or of the training rows if none were."""
-    rows = plan.rows(plan.held_out_rows if len(plan.held_out_rows) else plan.training_rows)
-    metrics = measure(plan.model, result.params, *rows, plan.loss, plan.metrics, plan.settings.batch_size)
+    held_out = plan.held_out_data()
+    rows = plan.training_data() if held_out is None else held_out
+    x, y = rows if isinstance(rows, tuple) else (rows, None)
+    metrics = measure(plan.model, result.params, x, y, plan.loss, plan.metrics, plan.settings.batch_size)
     return Outcome(plan, result, metrics)
 
 
 def measure(
     model: Model,
     params: Params,
-    x: np.ndarray,
-    y: np.ndarray,
+    x: Any,
+    y: Any,
     loss: Loss,
     metrics: tuple[Any, ...],
     batch_size: int,

@@ -9,19 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from jaxgd import keras_files
-from jaxgd._atomic import write_text
+from jaxgd._atomic import tidy, write_text
 from jaxgd._environment import environment, flags
 from jaxgd.keras_files import KerasTraining
 from jaxgd.runs import folder as names
 from jaxgd.runs.history_file import write_history
-from jaxgd.runs.plan import Plan
+from jaxgd.runs.plan import AnyPlan
 from jaxgd.runs.training import Outcome
 from jaxgd.training import Divergence
 
 VERSION = 2
 
 
-def check_savable(plan: Plan) -> None:
+def check_savable(plan: AnyPlan) -> None:
     """Raises ValueError for what a `.keras` file has no place for, before it is trained."""
     training = KerasTraining(plan.loss, plan.optimizer, None, plan.metrics)
     with tempfile.TemporaryDirectory() as folder:
@@ -41,6 +41,7 @@ def write_run(folder: Path, outcome: Outcome, command: str) -> dict[str, Any]:
       OSError: something cannot be written.
     """
     plan, result = outcome.plan, outcome.result
+    tidy(folder, names.FILES)
     training = KerasTraining(plan.loss, plan.optimizer, result.state.opt_state, plan.metrics)
     keras_files.save(folder / names.MODEL, plan.model, result.params, training, date_saved=_date())
     write_history(folder / names.HISTORY, result.history, result.history.numbers)
@@ -64,7 +65,7 @@ def describe(outcome: Outcome, command: str) -> dict[str, Any]:
         "settings": plan.settings.to_dict(),
         "inferred": inferred(plan),
         "data": data_facts(plan),
-        "encoding": json.loads(plan.prepared.encoding.to_json()),
+        "encoding": json.loads(plan.encoding.to_json()),
         "environment": {
             **environment(),
             "flags": flags(),
@@ -75,9 +76,9 @@ def describe(outcome: Outcome, command: str) -> dict[str, Any]:
     }
 
 
-def inferred(plan: Plan) -> dict[str, Any]:
+def inferred(plan: AnyPlan) -> dict[str, Any]:
     """What the settings left open and the data decided."""
-    encoding = plan.prepared.encoding
+    encoding, facts = plan.encoding, plan.facts
     kinds = [column.kind for column in encoding.columns]
     rate = plan.optimizer.settings["learning_rate"]
     return {
@@ -87,10 +88,10 @@ def inferred(plan: Plan) -> dict[str, Any]:
         "numbers": kinds.count("number"),
         "categories": kinds.count("category"),
         "features": encoding.num_features,
-        "rows": len(plan.prepared.y),
-        "rows_dropped": plan.table.num_rows - len(plan.prepared.y),
-        "training_rows": len(plan.training_rows),
-        "held_out_rows": len(plan.held_out_rows),
+        "rows": facts.kept,
+        "rows_dropped": facts.rows - facts.kept,
+        "training_rows": facts.training,
+        "held_out_rows": facts.held_out,
         "layers": [repr(layer) for layer in plan.model.layers],
         "output_activation": plan.output_activation,
         "loss": plan.loss.name,
@@ -130,20 +131,14 @@ def finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _divergence(plan: Plan, found: Divergence) -> dict[str, Any]:
+def _divergence(plan: AnyPlan, found: Divergence) -> dict[str, Any]:
     """With the rows' places in the data."""
-    rows = [int(plan.prepared.rows[plan.training_rows[row]]) for row in found.rows]
-    return {**found.to_dict(), "rows": rows}
+    return {**found.to_dict(), "rows": plan.row_numbers(found.rows)}
 
 
-def data_facts(plan: Plan) -> dict[str, Any]:
+def data_facts(plan: AnyPlan) -> dict[str, Any]:
     """Which data a run is of."""
-    given = plan.settings.data
-    is_file = plan.table.format not in ("embedded", "memory")
-    return {
-        "source": plan.table.source,
-        "path": os.path.abspath(given) if is_file else None,
-        "rows": plan.table.num_rows,
-        "columns": len(plan.table.names),
-        "fingerprint": plan.table.fingerprint,
-    }
+    facts = plan.facts
+    names = ("source", "path", "rows", "columns", "fingerprint")
+    found = {name: getattr(facts, name) for name in names}
+    return {**found, "left_out": dict(facts.left_out)} if facts.left_out else found

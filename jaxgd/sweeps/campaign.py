@@ -1,26 +1,29 @@
 """A sweep under way: families planned, works run, members collected, journaled and ranked."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jaxgd._checks import unknown_name
-from jaxgd.sweeps.ended import Ended
+from jaxgd._checks import check_real, unknown_name
+from jaxgd.checkpoints import describe
+from jaxgd.sweeps.ended import Ended, make_member
 from jaxgd.sweeps.engine import Engines
 from jaxgd.sweeps.family import Family, families
 from jaxgd.sweeps.halving import Halving
-from jaxgd.sweeps.journal import Journal
+from jaxgd.sweeps.journal import Journal, key_of
 from jaxgd.sweeps.lane import Begun
 from jaxgd.sweeps.member import Member
 from jaxgd.sweeps.memory import check_budget, check_fits, footprint
 from jaxgd.sweeps.merging import merged
-from jaxgd.sweeps.plan import Plan, Planner
+from jaxgd.sweeps.plan import AUTO, Plan, Planner
 from jaxgd.sweeps.ranking import Ranking
 from jaxgd.sweeps.runner import Runner, Work
+from jaxgd.sweeps.standing import Saved, Saves, Standing
 from jaxgd.sweeps.table import SweepTable
 from jaxgd.sweeps.trial import Trial
+from jaxgd.training.leaving import Leaving, leaving_on_sigterm
 
 _KEEP = ("all", "best")
 
@@ -47,10 +50,11 @@ class Campaign:
     Args:
       trials: numbered by their place.
       ranking: what members are compared by.
-      choice, lanes, memory_budget, keep, pad, journal: as in `sweep`.
+      choice, lanes, memory_budget, keep, pad, halving, checkpoint_every: as in `sweep`.
+      journal: as in `sweep`; `held`.
 
     Raises:
-      TypeError, ValueError: a plan, a budget or a journal that cannot be used.
+      TypeError, ValueError: a plan, a budget, a journal or a checkpoint that cannot be used.
     """
 
     def __init__(
@@ -60,94 +64,183 @@ class Campaign:
         *,
         choice: Any,
         lanes: int,
+        devices: Sequence[Any] = (None,),
         memory_budget: int | None,
         keep: str,
         pad: bool,
-        journal: str | Path | None,
+        halving: Halving | None = None,
+        journal: str | Path | None = None,
+        checkpoint_every: float = 30.0,
     ) -> None:
         if keep not in _KEEP:
             raise unknown_name("keep", keep, _KEEP)
         self.trials = list(trials)
         self.ranking = ranking
         self.keep = keep
+        self.halving = halving
         self.started = time.perf_counter()
         self.engines = Engines()
-        self.families = merged(families(trials), lanes) if pad else families(trials)
-        prints = [(family, footprint(family, keep == "all")) for family in self.families]
-        left = check_fits(prints, check_budget(memory_budget))
-        self.lanes = min(lanes, left // max(each.of_lanes(1, 1) for _, each in prints))
-        planner = Planner(choice, self.lanes, left, self.engines)
+        check_real("checkpoint_every", checkpoint_every, 0.0)
         self.journal = None if journal is None else Journal(journal, self.trials)
-        self.members: dict[int, Member] = {} if self.journal is None else dict(self.journal.ended)
-        self.plans: list[tuple[Family, Plan]] = [
-            (family, planner.plan(family, each))
-            for family, each in prints
-            if any(number not in self.members for number in family.trials)
-        ]
+        self.saves = None
+        saved = None
+        if self.journal is not None:
+            self.saves = Saves(self.journal.path, self.journal.keys, self._identity(), checkpoint_every)
+            saved = self.saves.load(self.trials)
+        self.members: dict[int, Member] = {}
+        self.best: Member | None = None
+        if self.journal is not None and (saved is not None or halving is None):
+            self._recall(self.journal.ended)
+        self.lanes = lanes
+        self.devices = devices
+        self.plans = self._planned(saved, choice, memory_budget, pad)
+        self.until = 0
         self.begun: dict[int, Begun] = {}
+        self.under_way: Mapping[int, Begun] = {}
+        if saved is not None:
+            self._go_on_from(saved.standing())
         self.pending: set[int] = set()
         """Members that this round has not delivered yet."""
         self.interrupted = False
-        self.best: Member | None = None
-        self._remember(list(self.members.values()))
 
     @property
     def reasons(self) -> tuple[str, ...]:
         """How the families are run and why, as lines."""
         return tuple(line for _, plan in self.plans for line in plan.reasons)
 
-    def run(self, halving: Halving | None, progress: Callable[[SweepProgress], object] | None) -> SweepTable:
-        """Every member to its end, or until Ctrl-C or `progress` ends it.
+    def run(self, progress: Callable[[SweepProgress], object] | None) -> SweepTable:
+        """Every member to its end, or until Ctrl-C, SIGTERM or `progress` ends it.
 
         Raises:
-          ValueError: halving together with a journal, which knows ended members only.
+          OSError: the journal cannot be written; what is in it already stays.
         """
-        if halving is not None and self.journal is not None:
-            raise ValueError("journal: expected not together with halving; it holds ended members only.")
         began = time.perf_counter()
         last = max(trial.epochs for trial in self.trials)
-        for until in [last] if halving is None else halving.rungs(last):
-            self._run_until(until, progress)
-            if self.interrupted:
-                break
-            if halving is not None and until < last:
-                open_members = [each for each in self.members.values() if each.status != "dropped"]
-                self._drop(halving.survivors(open_members, self.ranking))
+        rungs = [last] if self.halving is None else self.halving.rungs(last)
+        with leaving_on_sigterm(self.saves is not None) as leaving:
+            for until in rungs:
+                if until < self.until:  # decided before the sweep was interrupted
+                    continue
+                self._run_until(until, progress, leaving)
+                if self.interrupted:
+                    break
+                if self.halving is not None and until < last:
+                    self._decide(self.halving, until)
         return self._table(began)
 
-    def _run_until(self, until: int, progress: Callable[[SweepProgress], object] | None) -> None:
+    def _run_until(
+        self, until: int, progress: Callable[[SweepProgress], object] | None, leaving: Leaving
+    ) -> None:
+        self.until = until
         works = [
-            Work(family, plan, self.engines, numbers, self.begun, until)
+            Work(family, plan, self.engines, numbers, self.begun, self.under_way, until)
             for family, plan in self.plans
             if (numbers := [number for number in family.trials if self._is_open(number)])
         ]
-        runner = Runner(works, self.lanes, self._deliver)
+        runner = Runner(works, self.lanes, self._deliver, self.devices)
+        self._save(runner)
         self.pending = set(runner.numbers)
-        runner.should_stop = lambda: progress is not None and progress(self._report(runner)) is False
+
+        def should_stop() -> bool:
+            stops = bool(leaving) or (progress is not None and progress(self._report(runner)) is False)
+            if self.saves is not None and (self.saves.due or (stops and not runner.stop)):
+                self._save(runner)  # if it stops before lanes have, which may take them a while
+            return stops
+
+        runner.should_stop = should_stop
         try:
             runner.run()
-            runner.should_stop()  # the last report
+            should_stop()  # the last report
         except KeyboardInterrupt:
             runner.stop = True
         self.interrupted = bool(self.pending)
+        self.under_way = runner.under_way()
+        if self.interrupted:
+            self._save(runner)
 
     def _is_open(self, number: int) -> bool:
-        return number not in self.members or number in self.begun
+        """Whether a member has not come to its end, nor to where all pause now."""
+        if number not in self.begun:
+            return number not in self.members
+        return int(self.begun[number].members.state.epoch[0]) < self.until
+
+    def _save(self, runner: Runner) -> None:
+        if self.saves is None:
+            return
+        begun = dict(self.begun)
+        ended = self.members.keys() - begun.keys()
+        under_way = {number: each for number, each in runner.under_way().items() if number not in ended}
+        self.saves.save(Standing(self.until, begun, under_way), self.plans)
+
+    def _decide(self, halving: Halving, until: int) -> None:
+        """Drop what is not good enough, and who was dropped here before the sweep was interrupted."""
+        judged = [each for each in self.members.values() if each.status != "dropped" or each.epochs == until]
+        self._drop(halving.survivors(judged, self.ranking))
+
+    def _identity(self) -> dict[str, Any]:
+        """What members must have in common to go on: all that decides who goes on after a rung."""
+        if self.halving is None or self.journal is None:
+            return {"halving": None}
+        decisions = {"halving": self.halving, "ranking": self.ranking}
+        return describe({**decisions, "members": key_of(self.journal.keys)})
+
+    def _planned(
+        self, saved: Saved | None, choice: Any, memory_budget: int | None, pad: bool
+    ) -> list[tuple[Family, Plan]]:
+        """The families that have open members, as they were run before, and how they are run now."""
+        known = [] if saved is None else saved.plans()
+        placed = {number for family, _ in known for number in family.trials}
+        rest = {number: trial for number, trial in enumerate(self.trials) if number not in placed}
+        new = families(rest)
+        found = [*(family for family, _ in known), *(merged(new, self.lanes) if pad and new else new)]
+        prints = {family: footprint(family, self.keep == "all") for family in found}
+        left = check_fits(list(prints.items()), check_budget(memory_budget))
+        self.lanes = min(self.lanes, left // max(each.of_lanes(1, 1) for each in prints.values()))
+        planner = Planner(choice, self.lanes, left, self.engines)
+        before = {
+            family: plan
+            for family, plan in known
+            if choice == AUTO and prints[family].of_lanes(plan.width, self.lanes) <= left
+        }
+        return [
+            (family, before.get(family) or planner.plan(family, each))
+            for family, each in prints.items()
+            if any(number not in self.members for number in family.trials)
+        ]
+
+    def _recall(self, ended: Mapping[int, Member]) -> None:
+        """Members that the journal holds."""
+        self._remember([member for member in ended.values() if member.status != "dropped"])
+        dropped = {number: member for number, member in ended.items() if member.status == "dropped"}
+        self.members |= {number: self._kept(member) for number, member in dropped.items()}
+
+    def _go_on_from(self, standing: Standing) -> None:
+        """Where open members stood; those that the journal holds have ended since."""
+        family_of = {number: family for family, _ in self.plans for number in family.trials}
+        self.until = 0 if self.halving is None else standing.until
+        for number, each in standing.begun.items():
+            if number not in self.members:
+                member = make_member(family_of[number], number, each.members, each.history, None)
+                self.begun[number], self.members[number] = each, self._kept(member)
+        is_open = self.begun.keys() | (family_of.keys() - self.members.keys())
+        self.under_way = {number: each for number, each in standing.under_way.items() if number in is_open}
+
+    def _kept(self, member: Member) -> Member:
+        """A member that is not the best."""
+        return member if self.keep == "all" else replace(member, params=None)
 
     def _deliver(self, several: Sequence[Ended]) -> None:
+        ended = [each.member for each in several if not each.paused]
+        if self.journal is not None and ended:
+            self.journal.append(ended)
         for each in several:
             number = each.member.number
             self.pending.discard(number)
             if each.paused:
                 self.begun[number] = Begun(each.members, each.member.history)
-                self.members[number] = (
-                    each.member if self.keep == "all" else replace(each.member, params=None)
-                )
+                self.members[number] = self._kept(each.member)
             else:
                 self.begun.pop(number, None)
-        ended = [each.member for each in several if not each.paused]
-        if self.journal is not None:
-            self.journal.append(ended)
         self._remember(ended)
 
     def _remember(self, several: Sequence[Member]) -> None:
@@ -175,15 +268,21 @@ class Campaign:
         return self.ranking.key(value) < self.ranking.key(self.best.value(monitor))
 
     def _drop(self, survivors: Sequence[int]) -> None:
-        for number in set(self.begun) - set(survivors):
-            del self.begun[number]
-            self.members[number] = replace(self.members[number], status="dropped")
+        numbers = sorted(set(self.begun) - set(survivors))
+        dropped = [replace(self.members[number], status="dropped") for number in numbers]
+        if self.journal is not None and dropped:
+            self.journal.append(dropped)
+        for member in dropped:
+            del self.begun[member.number]
+            self.members[member.number] = member
 
     def _report(self, runner: Runner) -> SweepProgress:
         ended = [member for number, member in self.members.items() if number not in self.begun]
         seconds = time.perf_counter() - self.started
-        open_steps = sum(self._steps(number) for number in range(len(self.trials)) if self._is_open(number))
-        running = runner.steps - sum(member.steps for member in ended if member.number in runner.numbers)
+        numbers = {member.number for member in ended}
+        left = sum(self._steps(number) for number in range(len(self.trials)) if number not in numbers)
+        left -= runner.steps_before + runner.steps
+        left += sum(member.steps for member in ended if member.number in runner.numbers)
         rate = runner.steps / max(time.perf_counter() - runner.began, 1e-9)
         return SweepProgress(
             done=len(ended),
@@ -192,7 +291,7 @@ class Campaign:
             best=self.best,
             monitor=self.ranking.monitor,
             seconds=seconds,
-            seconds_left=max(open_steps - running, 0) / rate if rate else None,
+            seconds_left=max(left, 0) / rate if rate else None,
         )
 
     def _steps(self, number: int) -> int:

@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from jaxgd._one_kernel import is_small
@@ -48,13 +47,14 @@ class Engine:
         self.spec = family.spec if form == "sequential" else replace(family.spec, capacity=_capacity(family))
         self.compilations = 0
         self.seconds = 0.0
-        self._call: Any = None
+        self._calls: dict[Any, Any] = {}
+        self._data: dict[Any, Any] = {}
         self._lock = threading.Lock()
 
     def compile(self, members: Members) -> None:
         """Compile for members like these, if that was not done before."""
         with self._lock:
-            if self._call is None:
+            if _device() not in self._calls:
                 self._compile(members)
 
     def _compile(self, members: Members) -> None:
@@ -66,8 +66,9 @@ class Engine:
             program = compiled(run_mapped, self.spec, arguments, small=small)
         else:
             program = compiled(run_lockstep, self.spec, arguments)
-        self.compilations, self.seconds = program.compilations, program.seconds
-        self._call = program.call
+        self.compilations += program.compilations
+        self.seconds += program.seconds
+        self._calls[_device()] = program.call
 
     def advance(self, members: Members, fold: Fold, num_steps: Any) -> Advanced:
         """Take up to `num_steps` more steps with members of a fold.
@@ -77,22 +78,31 @@ class Engine:
           fold: whose rows are used.
           num_steps: an int; int[members] too, but for "vmap".
         """
-        state, history, filled = self._call(*self._arguments(members, fold, num_steps))
+        state, history, filled = self._calls[_device()](*self._arguments(members, fold, num_steps))
         state, history, filled = jax.device_get((state, history, filled))
         if self.form == "sequential":
             state, history = jax.tree.map(lambda leaf: np.asarray(leaf)[None], (state, history))
         filled = np.broadcast_to(filled, (self.width,))
         return Advanced(replace(members, state=state), history, filled)
 
+    def _rows(self, fold: Fold) -> Any:
+        """A fold's rows on the lane's device."""
+        if _device() is None:
+            return self.family.data(fold)
+        key = id(fold), _device()
+        if key not in self._data:
+            self._data[key] = jax.device_put(self.family.data(fold), _device())
+        return self._data[key]
+
     def _arguments(self, members: Members, fold: Fold, num_steps: Any) -> tuple[Any, ...]:
-        training, validation = self.family.data(fold)
+        training, validation = self._rows(fold)
         scalars, state, order, limits = members.scalars, members.state, members.order, members.limits
         until = np.minimum(limits.epoch, state.epoch + self.spec.capacity).astype(np.int32)
         limits = limits._replace(epoch=until)
         if self.form == "vmap":
             given = scalars, state, order, limits
-            scalars, state, order, limits = on_device(given)
-            return scalars, state, training, validation, order, limits, jnp.int32(num_steps)
+            scalars, state, order, limits, steps = on_device((*given, np.int32(num_steps)))
+            return scalars, state, training, validation, order, limits, steps
         step = np.minimum(state.train.step.astype(np.int64) + num_steps, np.iinfo(np.int32).max)
         limits = limits._replace(step=step.astype(np.int32))
         given = scalars, state, order, limits
@@ -100,6 +110,11 @@ class Engine:
             given = jax.tree.map(lambda leaf: leaf[0], given)
         scalars, state, order, limits = on_device(given)
         return scalars, state, training, validation, order, limits
+
+
+def _device() -> Any:
+    """The device of the lane that asks; None for the one that JAX takes."""
+    return jax.config.jax_default_device  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def run_mapped(

@@ -1,6 +1,6 @@
 """Families: trials that one compiled program serves, and what that program is called with."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -168,10 +168,10 @@ def _before(rule: Rule, params: Params, dtype: Any) -> Progress:
     return replace(nothing, best_params=params if rule.restore else None)
 
 
-def families(trials: Sequence[Trial]) -> list[Family]:
-    """Trials grouped by the program that serves them, in the order of their first trial."""
+def families(trials: Sequence[Trial] | Mapping[int, Trial]) -> list[Family]:
+    """Trials, numbered by their place or as given, grouped by the program that serves them."""
     found: dict[Any, Family] = {}
-    for number, trial in enumerate(trials):
+    for number, trial in trials.items() if isinstance(trials, Mapping) else enumerate(trials):
         spec = spec_of(trial)
         found.setdefault((spec, *kind_of(trial)), Family(spec)).trials[number] = trial
     return list(found.values())
@@ -200,5 +200,6 @@ def spec_of(trial: Trial) -> RunSpec:
 
 
 def on_device(tree: PyTree) -> PyTree:
-    """The same arrays on the device."""
-    return jax.tree.map(jnp.asarray, tree)
+    """The same arrays on the device, that of the lane which asks."""
+    device = jax.config.jax_default_device  # pyright: ignore[reportAttributeAccessIssue]
+    return jax.tree.map(jnp.asarray, tree) if device is None else jax.device_put(tree, device)

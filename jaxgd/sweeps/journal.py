@@ -9,6 +9,7 @@ import base64
 import hashlib
 import json
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,12 @@ from typing import Any
 import numpy as np
 
 from jaxgd._types import Params
+from jaxgd.checkpoints import describe
 from jaxgd.sweeps.member import Member
 from jaxgd.sweeps.trial import Fold, Trial
 from jaxgd.training.history import History
 
-_VERSION = 1
+_VERSION = 2
 _PLAIN = ("status", "best_epoch", "stopped_early", "restored", "diverged_at", "steps")
 
 
@@ -36,7 +38,7 @@ class Journal:
     """A file of ended members.
 
     Args:
-      path: of the file; made if it is missing.
+      path: of the file; made when the first member has ended.
       trials: of the sweep.
 
     Raises:
@@ -47,20 +49,29 @@ class Journal:
     def __init__(self, path: str | Path, trials: Sequence[Trial]) -> None:
         self.path = Path(path)
         digests: dict[int, str] = {}
-        self.keys = [trial_key(trial, digests) for trial in trials]
+        self.keys = _unlike([trial_key(trial, digests) for trial in trials])
         self.ended = self._read(trials)
 
     def append(self, members: Sequence[Member]) -> None:
-        """Write members that ended; they are on the disk when this returns."""
+        """Write members that ended; they are on the disk when this returns.
+
+        Raises:
+          OSError: they cannot be written; no part of them is there then.
+        """
         text = "".join(_line(self.keys[member.number], member) for member in members)
-        with self.path.open("a", encoding="utf-8") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
+        with self.path.open("ab", buffering=0) as stream:
+            end = stream.seek(0, os.SEEK_END)
+            try:
+                _write_all(stream.fileno(), text.encode())
+                os.fsync(stream.fileno())
+            except BaseException:
+                os.ftruncate(stream.fileno(), end)
+                raise
 
     def _read(self, trials: Sequence[Trial]) -> dict[int, Member]:
         """{number: member} of those of these trials that ended."""
-        self.path.touch()
+        if not self.path.exists():
+            return {}
         places = {key: number for number, key in enumerate(self.keys)}
         found, good = {}, 0
         content = self.path.read_bytes()
@@ -81,20 +92,42 @@ class Journal:
 
 
 def trial_key(trial: Trial, digests: dict[int, str]) -> str:
-    """What a trial is, as 64 hexadecimal digits: equal for trials that compute the same."""
+    """What a trial is, as 64 hexadecimal digits: equal for trials that compute the same, in any process."""
     fold = id(trial.fold)
     if fold not in digests:
         digests[fold] = _digest_of(trial.fold)
     objective, model = trial.objective, trial.model
-    parts = (
-        _VERSION,
-        digests[fold],
-        (model.layers, model.input_shape, model.dtype, model.precision),
-        (objective.loss, objective.metrics, objective.weighted_metrics),
-        (trial.optimizer.rule, sorted(trial.optimizer.hyperparameters.items())),
-        (trial.epochs, trial.batch_size, trial.shuffle, trial.seed, trial.early_stopping),
+    parts = describe(
+        [
+            _VERSION,
+            digests[fold],
+            (model.layers, model.input_shape, model.dtype, model.precision),
+            (objective.loss, objective.metrics, objective.weighted_metrics),
+            (trial.optimizer.rule, sorted(trial.optimizer.hyperparameters.items())),
+            (trial.epochs, trial.batch_size, trial.shuffle, trial.seed, trial.early_stopping),
+        ]
     )
-    return hashlib.sha256(repr(parts).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def key_of(keys: Sequence[str]) -> str:
+    """What several trials are together."""
+    return hashlib.sha256("".join(sorted(keys)).encode()).hexdigest()
+
+
+def _unlike(keys: Sequence[str]) -> list[str]:
+    """The keys, those of trials that compute the same told apart by their order."""
+    seen: Counter[str] = Counter()
+    told = []
+    for key in keys:
+        told.append(f"{key}:{seen[key]}" if seen[key] else key)
+        seen[key] += 1
+    return told
+
+
+def _write_all(descriptor: int, content: bytes) -> None:
+    while content:
+        content = content[os.write(descriptor, content) :]
 
 
 def _digest_of(fold: Fold) -> str:

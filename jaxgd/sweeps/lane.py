@@ -1,7 +1,7 @@
 """A lane: slots of one engine, filled with members, stepped, and filled again where a member ended."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple, Protocol
 
@@ -23,6 +23,25 @@ class Begun(NamedTuple):
     members: Members
     """One of them."""
     history: History
+    alone: bool = False
+    """Whether the program of `fit` ran it in the place of one that does not say where a member diverged."""
+
+
+class Slots(NamedTuple):
+    """What is in the slots of a lane after a call; nothing in it changes any more."""
+
+    numbers: Mapping[int, int]
+    """{slot: number}."""
+    members: Members
+    histories: Mapping[int, History]
+    """{slot: history}."""
+
+    def begun(self, alone: bool) -> dict[int, Begun]:
+        """{number: where it stands}."""
+        return {
+            number: Begun(self.members.take([slot]), self.histories[slot], alone)
+            for slot, number in self.numbers.items()
+        }
 
 
 class Taken(NamedTuple):
@@ -50,6 +69,10 @@ class Source(Protocol):
 
     def learn(self, steps: int) -> None:
         """A call took so many steps, those of all its members together."""
+        ...
+
+    def stand(self, slots: Slots) -> None:
+        """Where the members of the lane stand now."""
         ...
 
     def stopped(self) -> bool:
@@ -125,6 +148,8 @@ class Lane:
         for slot in taken:
             if slot not in lost and _has_ended(after.members, slot):
                 self._give(slot, after.members, None)
+        open_histories = {slot: self.histories[slot] for slot in self.numbers}
+        self.source.stand(Slots(dict(self.numbers), self.members, open_histories))
 
     def _give_diverged(self, before: Members, after: Advanced, fold: Fold, lost: Sequence[int]) -> None:
         if self.engine.form == "vmap":

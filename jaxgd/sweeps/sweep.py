@@ -5,11 +5,15 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import jax
+
 from jaxgd._checks import check_integer
+from jaxgd.scaling.layout import check_exist
 from jaxgd.sweeps.campaign import Campaign, SweepProgress
 from jaxgd.sweeps.halving import Halving
 from jaxgd.sweeps.ranking import make_ranking
 from jaxgd.sweeps.refitting import refitted
+from jaxgd.sweeps.standing import held
 from jaxgd.sweeps.table import SweepTable
 from jaxgd.sweeps.trials import combinations, make_folds, make_trials, models_of, seeds_of
 from jaxgd.training.early_stopping import EarlyStopping
@@ -44,8 +48,10 @@ def sweep(
     keep: str = "all",
     plan: Any = "auto",
     lanes: int | None = None,
+    devices: int | None = None,
     memory_budget: int | None = None,
     journal: str | Path | None = None,
+    checkpoint_every: float = 30.0,
     progress: Callable[[SweepProgress], object] | None = None,
 ) -> SweepTable:
     """Train many networks: every combination of settings, with every seed, on every fold.
@@ -76,9 +82,14 @@ def sweep(
         program, the smaller ones padded and masked exactly, where that is forecast to take less time.
       keep: "all" parameters, or those of the "best" member only.
       plan: "auto"; or "sequential", "map", "vmap", or a form with its width, ("vmap", 64).
-      lanes: threads that run members side by side; None takes one a core.
+      lanes: threads that run members side by side; None takes one a core, or one a device if those are more.
+      devices: how many take members, a lane each in turn, without a word between them; one program is
+        compiled for each. None takes the one that JAX takes.
       memory_budget: bytes; None takes half of the machine's memory.
-      journal: a file that ended members are appended to; those that it holds already are not run again.
+      journal: a file that ended members are appended to; those that it holds already are not run again, and
+        those that were under way when the sweep ended go on from their checkpoint, beside it. SIGTERM, unless
+        the program has a handler of its own, saves all that and then ends the process.
+      checkpoint_every: seconds between two checkpoints of the members under way.
       progress: called with a `SweepProgress`; returning False ends the sweep, as Ctrl-C does, and what
         ended before is in the table.
 
@@ -98,22 +109,35 @@ def sweep(
     settings = combinations(grid)
     cut = make_folds(next(iter(models.values())), x, y, folds, fold_seed, arguments)
     trials = make_trials(models, settings, listed, cut, arguments)
-    campaign = Campaign(
-        trials,
-        make_ranking(trials, monitor, mode),
-        choice=plan,
-        lanes=lanes_of(lanes, len(trials)),
-        memory_budget=memory_budget,
-        keep=keep,
-        pad=pad,
-        journal=journal,
-    )
-    table = campaign.run(halving, progress)
+    with held(journal):
+        campaign = Campaign(
+            trials,
+            make_ranking(trials, monitor, mode),
+            choice=plan,
+            lanes=lanes_of(lanes, len(trials), devices),
+            devices=devices_of(devices),
+            memory_budget=memory_budget,
+            keep=keep,
+            pad=pad,
+            halving=halving,
+            journal=journal,
+            checkpoint_every=checkpoint_every,
+        )
+        table = campaign.run(progress)
     return refitted(table, models, x, y, arguments) if refit else table
 
 
-def lanes_of(lanes: int | None, members: int) -> int:
+def lanes_of(lanes: int | None, members: int, devices: int | None = None) -> int:
     """Threads: the given number, or a core each, and no more than there are members."""
     if lanes is None:
         lanes = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        lanes = max(lanes, devices or 1)
     return min(check_integer("lanes", lanes, 1), members)
+
+
+def devices_of(count: int | None) -> list[Any]:
+    """The first devices. Raises TypeError or ValueError for none, or more than there are."""
+    if count is None:
+        return [None]
+    check_exist(check_integer("devices", count, 1))
+    return jax.devices()[:count]

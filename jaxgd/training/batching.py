@@ -1,7 +1,7 @@
 """Which rows form which batch: int32 row numbers, -1 where a short batch is padded."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import jax
@@ -47,6 +47,33 @@ def batches(rows: Array, batch_size: int) -> Array:
     steps = steps_per_epoch(rows.shape[0], batch_size)
     padding = steps * batch_size - rows.shape[0]
     return jnp.pad(rows, (0, padding), constant_values=-1).reshape(steps, batch_size)
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Batches:
+    """The batches of an epoch, or those of them whose rows are in memory now."""
+
+    schedule: Array
+    """int32[batches, batch_size], places in the rows that are in memory; -1 for no row."""
+    first: Array | int
+    """The number within the epoch of the first of them."""
+    steps: Array | int
+    """How many the whole epoch has."""
+    padded: bool = field(metadata={"static": True})
+    """Whether any may have less than `batch_size` rows."""
+
+    def rows(self, batch: Array | int) -> Array:
+        """int32[batch_size], of the batch with this number within the epoch."""
+        return self.schedule[batch - self.first]
+
+
+def epoch_batches(order: Any, epoch: Array, num_rows: int, batch_size: int) -> Batches:
+    """The batches in which an order takes its rows; `Batches` stand for themselves."""
+    if isinstance(order, Batches):
+        return order
+    schedule = batches(order.rows(epoch, num_rows), batch_size)
+    return Batches(schedule, 0, steps_per_epoch(num_rows, batch_size), num_rows % batch_size != 0)
 
 
 def take(data: PyTree, rows: Array) -> PyTree:

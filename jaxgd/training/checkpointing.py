@@ -21,6 +21,7 @@ from jaxgd.checkpoints import (
     locked,
 )
 from jaxgd.checkpoints.arrays import check_names
+from jaxgd.scaling import HostsError, hosts
 from jaxgd.training.divergence import Divergence
 from jaxgd.training.history import History
 from jaxgd.training.restoring import Anchor, Best
@@ -100,20 +101,26 @@ class Saver:
       settings: when to save, and where.
       identity: what the run is, in plain values; see `checkpoints.describe`.
       goal: which checkpoint is the best.
+      num_devices: that share a batch; another number is said, as it rounds in another order.
     """
 
-    def __init__(self, settings: Checkpoint, identity: Mapping[str, Any], goal: Goal) -> None:
+    def __init__(
+        self, settings: Checkpoint, identity: Mapping[str, Any], goal: Goal, num_devices: int = 1
+    ) -> None:
         self.settings = settings
         self.identity = dict(identity)
         self.goal = goal
         self.files = CheckpointFolder(Path(settings.folder), settings.keep)
-        self.environment = _environment()
+        self.environment = _environment() | ({"devices of the run": num_devices} if num_devices > 1 else {})
         self.saved_at = time.monotonic()
         self.saved: tuple[int, int] | None = None
 
     @contextmanager
     def open(self) -> Iterator[None]:
         """Hold the folder inside the block. Raises FolderInUseError or OSError."""
+        if not hosts.is_first():
+            yield  # what the first process writes, the others read
+            return
         if os.path.lexists(self.files.folder) and not self.files.folder.is_dir():
             raise FileExistsError(
                 f"{self.files.folder}: is no folder; give another name for the checkpoints."
@@ -139,6 +146,18 @@ class Saver:
             self.saved = _moment(position)
         return position
 
+    def check_shared(self, position: Position) -> None:
+        """Raises HostsError if the processes found different checkpoints."""
+        if hosts.num_processes() == 1:
+            return
+        moments = hosts.meet("the checkpoints", list(_moment(position)))
+        for process, moment in enumerate(moments):
+            if moment != moments[0]:
+                raise HostsError(
+                    f"{self.files.folder}: process 0 goes on from step {moments[0][0]}, process {process} "
+                    f"from {moment[0]}. The folder must be one that all hosts share."
+                )
+
     def check_epochs(self, position: Position, epochs: int) -> None:
         """Raises CheckpointError if the run is further than it is asked to go."""
         epoch, batch = int(position.state.epoch), int(position.state.batch)
@@ -153,16 +172,15 @@ class Saver:
         every = self.settings.every_steps
         return limit if every is None else min(limit, (step // every + 1) * every)
 
-    def save_if_due(self, position: Position) -> None:
-        """Save if the time or the number of steps has come."""
+    def is_due(self, position: Position) -> bool:
+        """Whether the time or the number of steps has come."""
         step, every = int(position.state.train.step), self.settings.every_steps
         is_step = every is not None and step % every == 0
-        if is_step or time.monotonic() - self.saved_at >= self.settings.every:
-            self.save(position)
+        return is_step or time.monotonic() - self.saved_at >= self.settings.every
 
     def save(self, position: Position) -> None:
         """Save now, unless nothing has happened since the last time. Raises OSError."""
-        if _moment(position) == self.saved:
+        if _moment(position) == self.saved or not hosts.is_first():
             return
         history, anchor = position.history, position.anchor
         tree = {"state": position.state, "numbers": history.numbers, "history": history.columns}
@@ -222,8 +240,7 @@ def _history(contents: Contents, columns: Sequence[str]) -> History:
     if not arrays and not len(numbers):  # before the first epoch there is no column yet
         return History()
     check_names(set(arrays), set(columns), str(contents.path))
-    is_thinned = len(numbers) and int(numbers[-1]) != len(numbers)
-    return History({name: arrays[name] for name in columns}, numbers if is_thinned else None)
+    return History.of_rows({name: arrays[name] for name in columns}, numbers)
 
 
 def _environment() -> dict[str, Any]:

@@ -5,7 +5,6 @@ from typing import Any
 
 from jaxgd._checks import unknown_name
 from jaxgd.checkpoints import describe, tree_digest
-from jaxgd.checkpoints.arrays import named_leaves
 from jaxgd.training.checkpointing import Goal
 from jaxgd.training.early_stopping import EarlyStopping
 from jaxgd.training.objective import Objective
@@ -15,8 +14,7 @@ from jaxgd.training.preparing import column_directions
 def describe_run(
     objective: Objective,
     optimizer: Any,
-    training: Mapping[str, Any],
-    validation: Mapping[str, Any] | None,
+    rows: Mapping[str, Any],
     given: Mapping[str, Any],
     settings: Mapping[str, Any],
 ) -> dict[str, Any]:
@@ -24,13 +22,12 @@ def describe_run(
 
     Args:
       objective, optimizer: of the run.
-      training, validation: its rows.
+      rows: {"training", "validation"}: its data, as `describe_rows` says.
       given: {name: a tree of arrays that the run was given to begin with, or None}.
       settings: the other arguments of `fit`, by name.
     """
-    rows = {"training": training, "validation": validation}
     return {
-        "data": {name: _arrays(data) for name, data in rows.items()},
+        "data": dict(rows),
         **describe(objective),
         "optimizer": {"kind": optimizer.rule.class_name, **describe(optimizer.settings)},
         **{name: None if tree is None else tree_digest(tree) for name, tree in given.items()},
@@ -42,12 +39,12 @@ def make_goal(
     objective: Objective,
     monitor: str | None,
     early_stopping: EarlyStopping | None,
-    validation: Mapping[str, Any] | None,
+    validates: bool,
 ) -> Goal:
     """Which checkpoint of a run is the best. Raises ValueError for a column that is not recorded."""
-    directions = column_directions(objective, validation is not None)
+    directions = column_directions(objective, validates)
     if monitor is None:
-        monitor = "loss" if validation is None else "val_loss"
+        monitor = "val_loss" if validates else "loss"
         monitor = monitor if early_stopping is None else early_stopping.monitor
     if monitor not in directions:
         raise unknown_name("monitor of the checkpoint", monitor, directions)
@@ -55,7 +52,3 @@ def make_goal(
     if early_stopping is not None and early_stopping.monitor == monitor and early_stopping.mode != "auto":
         mode = early_stopping.mode
     return Goal(monitor, mode == "max")
-
-
-def _arrays(data: Mapping[str, Any] | None) -> Any:
-    return None if data is None else {name: describe(array) for name, array in named_leaves(data).items()}

@@ -1,6 +1,7 @@
 """Evaluation and prediction over batches, each one compiled program."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax
@@ -15,13 +16,15 @@ from jaxgd.training.batching import batches, take
 from jaxgd.training.bundle import Bundle
 from jaxgd.training.inputs import check_rows, check_targets, model_input, model_targets, model_weights
 from jaxgd.training.objective import Objective, make_objective
+from jaxgd.training.placed_rows import Rows, num_rows_of
+from jaxgd.training.streaming.source import RowSource
 
 
 def evaluate(
     model: Model,
     params: Params,
     x: Any,
-    y: Any,
+    y: Any = None,
     *,
     loss: Any,
     metrics: Any = (),
@@ -34,7 +37,7 @@ def evaluate(
 
     Args:
       model, params: the network.
-      x: [rows, features]; y: targets, one a row; several of either as in `fit`.
+      x: [rows, features]; y: targets, one a row; several of either as in `fit`. Or a `RowSource` as x alone.
       loss, metrics, weighted_metrics, loss_weights: as in `fit`.
       sample_weight: float[rows], or None; or one for each output, as in `fit`.
       batch_size: rows of one batch. The result does not depend on it beyond rounding, except where a
@@ -46,6 +49,12 @@ def evaluate(
     Keras: `Model.evaluate`.
     """
     check_integer("batch_size", batch_size, 1)
+    if isinstance(x, RowSource):
+        from jaxgd.training.streaming.evaluating import evaluate_stream
+
+        x.check_alone(y, sample_weight)
+        named = {"loss": loss, "metrics": metrics, "weighted_metrics": weighted_metrics}
+        return evaluate_stream(model, params, x, batch_size, **named, loss_weights=loss_weights)
     y, weight = model_targets(model, y), model_weights(model, sample_weight)
     data = check_rows({"x": model_input(model, x), "y": y, "sample_weight": weight})
     objective = make_objective(
@@ -58,7 +67,7 @@ def evaluate(
         training=False,
     )
     data["y"] = check_targets(objective, data["y"])
-    spec = EvaluationSpec(jax.tree.structure(model), *_parts(objective), min(batch_size, len(data["x"])))
+    spec = evaluation_spec(objective, min(batch_size, len(data["x"])))
     arguments = (model_scalars(model), params, data)
     values = compiled(_evaluate, spec, arguments).call(*arguments)
     return {name: float(value) if value.ndim == 0 else np.asarray(value) for name, value in values.items()}
@@ -68,19 +77,24 @@ def predict(model: Model, params: Params, x: Any, *, batch_size: int = 1024) -> 
     """The outputs at inference, computed in batches.
 
     Args:
-      x: [rows, features]; for several inputs a list, or {name of the input: array}.
+      x: [rows, features]; for several inputs a list, or {name of the input: array}; or a `RowSource`.
       batch_size: rows computed at once.
 
-    Returns: [rows, outputs] on the host; for several outputs a list or a dict of them, as `model.apply`.
+    Returns: [rows, outputs] on the host; for several outputs a list or a dict of them, as `model.apply`. Of a
+      `RowSource` an iterator of such pieces, in the order of its rows.
     Raises:
       ValueError: the shape of `x` is not the model's, or it has no rows.
     Keras: `Model.predict`.
     """
     check_integer("batch_size", batch_size, 1)
+    if isinstance(x, RowSource):
+        from jaxgd.training.streaming.evaluating import predict_stream
+
+        return predict_stream(model, params, x, batch_size)
     data = check_rows({"x": model_input(model, x)})
     arguments = (model_scalars(model), params, data["x"])
     static = (jax.tree.structure(model), min(batch_size, len(data["x"])))
-    return jax.tree.map(np.asarray, compiled(_predict, static, arguments).call(*arguments))
+    return jax.tree.map(np.asarray, compiled(predicted, static, arguments).call(*arguments))
 
 
 class EvaluationSpec(NamedTuple):
@@ -93,6 +107,12 @@ class EvaluationSpec(NamedTuple):
     batch_size: int
 
 
+def evaluation_spec(objective: Objective, batch_size: int) -> EvaluationSpec:
+    """What the program of this evaluation depends on."""
+    parts = (objective.loss, objective.metrics, objective.weighted_metrics)
+    return EvaluationSpec(jax.tree.structure(objective.model), *parts, batch_size)
+
+
 def _evaluate(
     spec: EvaluationSpec, scalars: list[Array], params: Params, data: Mapping[str, Array]
 ) -> dict[str, Array]:
@@ -102,10 +122,10 @@ def _evaluate(
 
 
 def evaluate_batches(
-    objective: Objective, params: Params, data: Mapping[str, Array], batch_size: int
+    objective: Objective, params: Params, data: Mapping[str, Array] | Rows, batch_size: int
 ) -> dict[str, Array]:
     """The loss and the metrics over all rows, inside a program."""
-    num_rows = data["x"].shape[0]
+    num_rows = num_rows_of(data)
     schedule = batches(jnp.arange(num_rows, dtype=jnp.int32), batch_size)
 
     def body(sums: PyTree, rows: Array) -> tuple[PyTree, None]:
@@ -119,9 +139,21 @@ def evaluate_batches(
     return close(objective, sums)
 
 
-def fetch(data: Mapping[str, Array], rows: Array, padded: bool) -> dict[str, Array]:
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Summed:
+    """Validation that was done outside the program: the sums over all its batches."""
+
+    sums: PyTree
+
+
+def fetch(data: Mapping[str, Array] | Rows, rows: Array, padded: bool) -> dict[str, Array]:
     """One batch, with a row mask if there may be padding."""
-    batch = dict(take(data, rows))
+    if isinstance(data, Rows):
+        batch, placed = data.batch(rows)
+        padded, rows = padded or len(placed) > len(rows), placed
+    else:
+        batch = dict(take(data, rows))
     return {**batch, "row_mask": rows >= 0} if padded else batch
 
 
@@ -136,7 +168,8 @@ def close(objective: Objective, sums: PyTree) -> dict[str, Array]:
     return {"loss": sums["loss"] / sums["rows"], **objective.results(sums["metrics"])}
 
 
-def _predict(spec: tuple[Any, int], scalars: list[Array], params: Params, x: Any) -> Any:
+def predicted(spec: tuple[Any, int], scalars: list[Array], params: Params, x: Any) -> Any:
+    """The program of `predict`; `spec` are the model's structure and the rows of a batch."""
     treedef, batch_size = spec
     model = jax.tree.unflatten(treedef, scalars)
     num_rows = x.shape[0]
@@ -150,10 +183,6 @@ def _predict(spec: tuple[Any, int], scalars: list[Array], params: Params, x: Any
         return y.reshape(-1, *y.shape[2:])[:num_rows].astype(model.policy.params)
 
     return jax.tree.map(joined, jax.lax.map(one_batch, schedule))
-
-
-def _parts(objective: Objective) -> tuple[Any, tuple[Any, ...], tuple[Any, ...]]:
-    return objective.loss, objective.metrics, objective.weighted_metrics
 
 
 def model_scalars(model: Model) -> list[Array]:

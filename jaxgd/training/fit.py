@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from os import PathLike
 from typing import Any
 
@@ -9,31 +10,44 @@ from jaxgd import optimizers
 from jaxgd._checks import check_integer
 from jaxgd._types import Params
 from jaxgd.model_base import Model
-from jaxgd.optimizers._scaling import scale_learning_rate
+from jaxgd.scaling import hosts
 from jaxgd.training.checkpointing import Checkpoint, Saver
 from jaxgd.training.describing import describe_run, make_goal
 from jaxgd.training.early_stopping import EarlyStopping
 from jaxgd.training.host_loop import HostLoop
 from jaxgd.training.objective import make_objective
+from jaxgd.training.placed_rows import num_rows_of
+from jaxgd.training.placement import make_placement
 from jaxgd.training.preparing import (
+    check_kinds,
     check_on_divergence,
-    check_seed,
-    check_state,
+    first_state,
     make_order,
     make_spec,
-    new_state,
     ready_data,
     split_data,
 )
-from jaxgd.training.progress import ProgressFn
+from jaxgd.training.progress import ProgressFn, reporting_to
 from jaxgd.training.result import FitResult
+from jaxgd.training.spreading import (
+    check_devices,
+    check_same,
+    choose_layout,
+    describe_rows,
+    given_rows,
+    hosts_layout,
+    placed,
+)
 from jaxgd.training.state import TrainState, copy
+from jaxgd.training.streaming.fitting import RowsOfRun, RunOfRows, fit_stream
+from jaxgd.training.streaming.source import RowSource
+from jaxgd.training.watching import WatchFn
 
 
 def fit(
     model: Model,
     x: Any,
-    y: Any,
+    y: Any = None,
     *,
     loss: Any = "mean_squared_error",
     optimizer: Any = "sgd",
@@ -55,7 +69,9 @@ def fit(
     checkpoint: Checkpoint | str | PathLike[str] | None = None,
     on_divergence: str = "stop",
     max_halvings: int = 3,
-    progress: ProgressFn | None = None,
+    devices: Any = None,
+    progress: ProgressFn | bool | None = False,
+    watch: WatchFn | None = None,
 ) -> FitResult:
     """Train a model as Keras's `compile` and `fit` do.
 
@@ -93,7 +109,14 @@ def fit(
       on_divergence: "stop"; or "restore": go back to the start of the epoch with the lowest training loss
         and on with half the learning rate.
       max_halvings: how often the latter may happen before the run stops.
-      progress: called between chunks of the run with a `Progress`; returning False ends the run.
+      devices: how many share each batch, as one computation: the run differs by rounding alone. "auto" takes
+        as many as are forecast to gain; a `jaxgd.scaling.Layout` says more. With several processes
+        (`jaxgd.scaling.connect`) all of theirs take part, and each process reads its own rows alone.
+      progress: True shows epochs, losses and the time left on stderr; or a function that is called between
+        chunks of the run with a `Progress`, and ends the run by returning False.
+      watch: watch(epochs finished, state), called at the start and after every epoch (of more than 200 epochs
+        after 200 of them, evenly spread). It must not keep the state's arrays; no number of the run
+        depends on it.
 
     Returns: a `FitResult`.
     Raises:
@@ -102,44 +125,65 @@ def fit(
     Keras: `Model.compile` and `Model.fit`, row for row with shuffle=False or "keras".
     """
     started = time.perf_counter()
-    check_integer("epochs", epochs, 0)
-    check_integer("batch_size", batch_size, 1)
-    check_integer("initial_epoch", initial_epoch, 0)
-    halvings = check_on_divergence(on_divergence, max_halvings)
-    saving = Checkpoint.of(checkpoint)
-    if early_stopping is not None and not isinstance(early_stopping, EarlyStopping):
-        raise TypeError(f"early_stopping: expected an EarlyStopping, got {early_stopping!r}.")
-    check_seed(seed)
-    if state is not None and params is not None:
-        raise ValueError("params: expected not together with state, which has its own.")
-    training, validation = split_data(
-        model, x, y, sample_weight, class_weight, validation_data, validation_split
-    )
-    objective = make_objective(
-        model,
-        loss,
-        metrics=metrics,
-        weighted_metrics=weighted_metrics,
-        loss_weights=loss_weights,
-        targets=training["y"],
-    )
-    training = ready_data(objective, training)
-    validation = None if validation is None else ready_data(objective, validation)
-    chosen = optimizers.get(optimizer)
-    if state is not None:
-        check_state(model, chosen, state)
-    given = {"params": params, "state": state}
-    if state is None:
-        state = new_state(model, chosen, seed, params)
-    if halvings:
-        scale_learning_rate(state.opt_state, 0.5)  # raises for a rate that cannot be halved
-    spec = make_spec(objective, chosen.rule, batch_size, training, validation, early_stopping)
-    order = make_order(shuffle, seed, len(training["x"]))
-    saver = None
-    if saving is not None:
+    layout = hosts_layout(check_devices(devices))
+    with hosts.together("fit"):
+        check_integer("epochs", epochs, 0)
+        check_integer("batch_size", batch_size, 1)
+        check_integer("initial_epoch", initial_epoch, 0)
+        halvings = check_on_divergence(on_divergence, max_halvings)
+        saving = Checkpoint.of(checkpoint)
+        check_kinds(early_stopping, seed, params, state)
+        chosen = optimizers.get(optimizer)
+        if isinstance(x, RowSource):
+            source = RowsOfRun(x, y, sample_weight, class_weight, validation_data, validation_split, devices)
+            of_objective = {"loss": loss, "metrics": metrics, "weighted_metrics": weighted_metrics}
+            run = RunOfRows(
+                chosen, epochs, batch_size, shuffle, seed, params, state, initial_epoch, early_stopping,
+                saving, halvings, progress, watch, started,
+            )  # fmt: skip
+            return fit_stream(model, source, {**of_objective, "loss_weights": loss_weights}, run)
+        read = given_rows(layout, x, y, sample_weight, validation_data, validation_split)
+        training, validation = split_data(model, *read[:3], class_weight, *read[3:5])
+        objective = make_objective(
+            model,
+            loss,
+            metrics=metrics,
+            weighted_metrics=weighted_metrics,
+            loss_weights=loss_weights,
+            targets=training["y"],
+        )
+        training = ready_data(objective, training)
+        validation = None if validation is None else ready_data(objective, validation)
+        state, given = first_state(model, chosen, seed, params, state, halvings)
+        rows = describe_rows(read, training, validation) if saving is not None or layout is not None else {}
+        chosen_layout = choose_layout(layout or devices, state.params, batch_size, training)
+        if chosen_layout.layout is not None:
+            training, validation = placed(read, chosen_layout.layout, training, validation)
+        spec = make_spec(objective, chosen.rule, batch_size, training, validation, early_stopping)
+        order = make_order(shuffle, seed, num_rows_of(training))
         settings = {"batch_size": spec.batch_size, "shuffle": shuffle, "seed": seed, "halvings": halvings}
         settings |= {"initial_epoch": initial_epoch, "early_stopping": early_stopping}
-        identity = describe_run(objective, chosen, training, validation, given, settings)
-        saver = Saver(saving, identity, make_goal(objective, saving.monitor, early_stopping, validation))
-    loop = HostLoop(spec, objective, training, validation, order, early_stopping, started, saver, halvings)
-    return loop.until(epochs, initial_epoch, copy(state), progress)
+        saver = None
+        if saving is not None or layout is not None:
+            identity = describe_run(objective, chosen, rows, given, settings)
+            if layout is not None:
+                check_same(read, identity, epochs)
+        if saving is not None:
+            goal = make_goal(objective, saving.monitor, early_stopping, validation is not None)
+            saver = Saver(saving, identity, goal, chosen_layout.num_devices)
+    loop = HostLoop(
+        spec,
+        objective,
+        training,
+        validation,
+        order,
+        early_stopping,
+        started,
+        saver=saver,
+        max_halvings=halvings,
+        placement=make_placement(chosen_layout.layout),
+        watch=watch,
+    )
+    with reporting_to(progress) as report_to:
+        result = loop.until(epochs, initial_epoch, copy(state), report_to)
+    return replace(result, forecast=chosen_layout.forecast)

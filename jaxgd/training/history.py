@@ -29,6 +29,12 @@ class History(Mapping[str, np.ndarray]):
     thinned: np.ndarray | None = None
     """int64, the numbers of the epochs that are kept, counted from 1; None as long as all are."""
 
+    @classmethod
+    def of_rows(cls, columns: Mapping[str, np.ndarray], numbers: np.ndarray) -> "History":
+        """From columns and the numbers of the epochs of their rows, as `numbers` gave them."""
+        is_thinned = len(numbers) and int(numbers[-1]) != len(numbers)
+        return cls(columns, numbers if is_thinned else None)
+
     def __getitem__(self, name: str) -> np.ndarray:
         return self.columns[name]
 

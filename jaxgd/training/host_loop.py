@@ -1,10 +1,11 @@
 """The host's side of a run: it calls the compiled program chunk by chunk and collects what comes back."""
 
 import time
-from contextlib import nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -13,21 +14,25 @@ from jaxgd._programs import Compiled, compiled
 from jaxgd._statistics import merge, partition
 from jaxgd._types import Array, PyTree
 from jaxgd.optimizers._scaling import scale_learning_rate
+from jaxgd.scaling import hosts
 from jaxgd.training import divergence
-from jaxgd.training.batching import batches, steps_per_epoch
+from jaxgd.training.batching import epoch_batches, steps_per_epoch
 from jaxgd.training.checkpointing import Position, Saver
 from jaxgd.training.divergence import Divergence
 from jaxgd.training.early_stopping import EarlyStopping
-from jaxgd.training.evaluation import fetch, model_scalars
+from jaxgd.training.evaluation import Summed, fetch, model_scalars
 from jaxgd.training.history import History
 from jaxgd.training.leaving import leaving_on_sigterm
 from jaxgd.training.objective import Objective
 from jaxgd.training.pace import FOREVER, Pace
+from jaxgd.training.placed_rows import Data, Rows, num_rows_of
+from jaxgd.training.placement import Placement, run_placed
 from jaxgd.training.progress import ProgressFn
 from jaxgd.training.restoring import Anchor
 from jaxgd.training.result import FitResult
 from jaxgd.training.run import Limits, RunSpec, RunState, run_chunk, zero_sums
 from jaxgd.training.state import TrainState, copy
+from jaxgd.training.watching import Watcher, WatchFn
 
 
 @dataclass
@@ -52,28 +57,32 @@ class HostLoop:
         self,
         spec: RunSpec,
         objective: Objective,
-        training: dict[str, Array],
-        validation: dict[str, Array] | None,
+        training: Data,
+        validation: Data | Summed | None,
         order: Any,
         early_stopping: EarlyStopping | None,
         started: float,
         saver: Saver | None = None,
         max_halvings: int = 0,
+        placement: Placement | None = None,
+        watch: WatchFn | None = None,
     ) -> None:
         self.spec = spec
         self.objective = objective
         self.data = training
         self.validation = validation
-        self.order = order
+        self.placement = placement or Placement()
+        self.order = self.placement.inputs(order)
         self.stopping = (
             None if early_stopping is None else early_stopping.numbers(objective.model.policy.params)
         )
         self.started = started
         self.saver = saver
         self.max_halvings = max_halvings
-        self.num_rows = len(training["x"])
+        self.watch = watch
+        self.num_rows = num_rows_of(training)
         self.steps_per_epoch = steps_per_epoch(self.num_rows, spec.batch_size)
-        self.scalars = model_scalars(objective.model)
+        self.scalars = self.placement.inputs(model_scalars(objective.model))
         columns = ("loss", *objective.named_metrics)
         of_validation = () if validation is None else tuple(f"val_{name}" for name in columns)
         self.columns = (*columns, *of_validation)
@@ -83,39 +92,75 @@ class HostLoop:
     ) -> FitResult:
         """Run the epochs from `initial_epoch` up to `epochs`, or what is left of them after a checkpoint."""
         self.epochs, self.initial_epoch = epochs, initial_epoch
+        self.watcher = None if self.watch is None else Watcher(self.watch, epochs)
         state = self._start(train, initial_epoch)
         anchor = Anchor.at(state) if self.max_halvings else None
-        with nullcontext() if self.saver is None else self.saver.open():
-            position = self._resumed(Position(state, History(), anchor))
+        with ExitStack() as stack:
+            if self.saver is not None:
+                with hosts.together("opening the checkpoints"):
+                    stack.enter_context(self.saver.open())
+            with hosts.together("reading the checkpoints"):
+                position = self._resumed(Position(state, History(), anchor))
             program = self._compile(position.state)
             data = time.perf_counter() - self.started - program.seconds
             outlook = Outlook(program, self._pace(int(train.step), position, progress))
+            self._look(position.state)
             position = self._to_the_end(outlook, position, progress)
         seconds = {"data": data, "compile": program.seconds, "run": outlook.pace.elapsed()}
+        if self.watcher is not None:
+            seconds |= {"run": seconds["run"] - self.watcher.seconds, "watch": self.watcher.seconds}
         return self._result(position, outlook, seconds)
 
     def _resumed(self, start: Position) -> Position:
         """Where the run was saved, or its start."""
         if self.saver is None:
-            return start
+            return self._placed(start)
         position = self.saver.load(start, self.columns) or start
+        self.saver.check_shared(position)
         self.saver.check_epochs(position, self.epochs)
-        return position
+        return self._placed(position)
+
+    def _placed(self, position: Position) -> Position:
+        """With its states where the program takes them."""
+        anchor = position.anchor
+        if anchor is not None:
+            anchor = anchor._replace(state=self.placement.state(anchor.state))
+        return position._replace(state=self.placement.state(position.state), anchor=anchor)
+
+    def _storable(self, position: Position) -> Position:
+        """With states whose every number this process has."""
+        anchor = position.anchor
+        if anchor is not None:
+            anchor = anchor._replace(state=self.placement.storable(anchor.state))
+        return position._replace(state=self.placement.storable(position.state), anchor=anchor)
 
     def _to_the_end(self, outlook: Outlook, position: Position, progress: ProgressFn | None) -> Position:
         """Chunk by chunk until the run ends; saved now and then, and at the end."""
         with leaving_on_sigterm(self.saver is not None) as leaving:
-            while not outlook.ended and self._unfinished(position.state):
-                position = self._advance(outlook, position)
-                report = outlook.pace.report(position.state, position.history)
-                if outlook.divergence is None and progress is not None:
-                    outlook.interrupted = progress(report) is False
-                outlook.interrupted = outlook.interrupted or bool(leaving)
-                if self.saver is not None and not outlook.ended:
-                    self.saver.save_if_due(position)
+            try:
+                while not outlook.ended and self._unfinished(position.state):
+                    position = self._advance(outlook, position)
+                    report = outlook.pace.report(position.state, position.history)
+                    if outlook.divergence is None and progress is not None:
+                        outlook.interrupted = progress(report) is False
+                    outlook.interrupted = self.placement.any(outlook.interrupted or bool(leaving))
+                    if self.saver is not None and not outlook.ended and self._is_due(self.saver, position):
+                        self.saver.save(self._storable(position))
+            except BaseException:  # of the progress function, or Ctrl-C
+                self._save_what_is_left(position)
+                raise
             if self.saver is not None:
-                self.saver.save(position)
+                self.saver.save(self._storable(position))
         return position
+
+    def _save_what_is_left(self, position: Position) -> None:
+        """Save after an error, unless it came while a chunk ran, or others would have to take part."""
+        is_whole = not any(leaf.is_deleted() for leaf in jax.tree.leaves(position.state))
+        if self.saver is not None and is_whole and jax.process_count() == 1:
+            self.saver.save(position)
+
+    def _is_due(self, saver: Saver, position: Position) -> bool:
+        return bool(self.placement.of_first(saver.is_due(position)))
 
     def _advance(self, outlook: Outlook, position: Position) -> Position:
         """One chunk further, as far as it is finite; or back to an earlier epoch."""
@@ -132,16 +177,21 @@ class HostLoop:
         if found is not None and anchor is not None and len(position.restored) < self.max_halvings:
             return self._gone_back(outlook, position, anchor, found)
         outlook.divergence = found
+        if found is None:
+            self._look(position.state)
         return position
+
+    def _look(self, state: RunState) -> None:
+        if self.watcher is not None:
+            self.watcher.look(self.placement.whole(state))
 
     def _gone_back(self, outlook: Outlook, position: Position, anchor: Anchor, found: Divergence) -> Position:
         """The start of the best epoch, with half the learning rate."""
         state = copy(anchor.state)
         if anchor.best.epoch is not None:
-            limits = self._limits(anchor.best.epoch, FOREVER)
-            state = outlook.program.call(*self._arguments(state, limits))[0]
+            state = self._to_epoch(outlook.program, state, anchor.best.epoch)
         opt_state = scale_learning_rate(state.train.opt_state, 0.5)
-        state = replace(state, train=replace(state.train, opt_state=opt_state))
+        state = self.placement.state(replace(state, train=replace(state.train, opt_state=opt_state)))
         outlook.pace.back(state)
         return Position(
             state=state,
@@ -149,6 +199,10 @@ class HostLoop:
             anchor=Anchor.at(state),
             restored=(*position.restored, found),
         )
+
+    def _to_epoch(self, program: Compiled, state: RunState, epoch: int) -> RunState:
+        """The start of an epoch, computed from an earlier state, which is donated."""
+        return program.call(*self._arguments(state, self._limits(epoch, FOREVER)))[0]
 
     def _start(self, train: TrainState, initial_epoch: int) -> RunState:
         rule = self.spec.early_stopping
@@ -171,19 +225,24 @@ class HostLoop:
 
     def _next_step(self, outlook: Outlook, state: RunState) -> int:
         limit = outlook.pace.next_step()
-        return limit if self.saver is None else self.saver.next_step(int(state.train.step), limit)
+        if self.saver is not None:
+            limit = self.saver.next_step(int(state.train.step), limit)
+        return self.placement.of_first(limit)
 
     def _last_epoch(self, state: RunState) -> int:
-        return min(self.epochs, int(state.epoch) + self.spec.capacity)
+        due = self.epochs if self.watcher is None else self.watcher.next_epoch(int(state.epoch))
+        return min(self.epochs, int(state.epoch) + self.spec.capacity, self.placement.of_first(due))
 
     def _limits(self, epoch: int, step: int) -> Limits:
-        return Limits(jnp.int32(epoch), jnp.int32(step), self.stopping)
+        return self.placement.inputs(Limits(jnp.int32(epoch), jnp.int32(step), self.stopping))
 
     def _arguments(self, state: RunState, limits: Limits) -> tuple[PyTree, ...]:
         return self.scalars, state, self.data, self.validation, self.order, limits
 
     def _compile(self, state: RunState) -> Compiled:
         arguments = self._arguments(state, self._limits(0, 0))
+        if self.placement.layout is not None:
+            return compiled(run_placed, self.spec, arguments, donate=(1,))
         small = is_small(self.spec.batch_size, state.train.params)
         return compiled(run_chunk, self.spec, arguments, donate=(1,), small=small)
 
@@ -196,9 +255,10 @@ class HostLoop:
     ) -> tuple[RunState, Divergence]:
         """The chunk again, up to its last finite step, and what happened in the step that follows."""
         state, following = self._bracket(program, before, int(after.train.step))
-        schedule = batches(self.order.rows(state.epoch, self.num_rows), self.spec.batch_size)
-        rows = schedule[state.batch]
-        batch = fetch(self.data, rows, padded=bool((rows < 0).any()))
+        order = epoch_batches(self.order, state.epoch, self.num_rows, self.spec.batch_size)
+        rows = order.rows(state.batch)
+        batch = self._batch(rows)
+        state, following = self.placement.whole(state), self.placement.whole(following)
         found = divergence.explain(
             self.objective,
             self.spec.rule,
@@ -206,9 +266,20 @@ class HostLoop:
             following.train,
             batch,
             (int(state.epoch) + 1, int(state.batch) + 1),
-            np.asarray(rows)[np.asarray(rows) >= 0],
+            self._row_numbers(np.asarray(rows)[np.asarray(rows) >= 0]),
         )
         return state, found
+
+    def _row_numbers(self, places: np.ndarray) -> np.ndarray:
+        """The numbers by which a user knows the rows at these places of `data`."""
+        return places
+
+    def _batch(self, rows: Array) -> dict[str, Any]:
+        if not isinstance(self.data, Rows):
+            return fetch(self.data, rows, padded=bool((rows < 0).any()))
+        rows = jnp.asarray(np.asarray(rows))
+        batch = self.data.on_host(rows)
+        return {**batch, "row_mask": rows >= 0} if bool((rows < 0).any()) else batch
 
     def _bracket(self, program: Compiled, before: RunState, bad: int) -> tuple[RunState, RunState]:
         """The last finite state, and the one a step later.
@@ -227,6 +298,7 @@ class HostLoop:
         return at(good), at(good + 1)
 
     def _result(self, position: Position, outlook: Outlook, seconds: dict[str, float]) -> FitResult:
+        position = position._replace(state=self.placement.whole(position.state))
         train = position.state.train
         mask = self.objective.model.trainable(train.params)
         moving, fixed = partition(train.params, mask)
@@ -247,4 +319,5 @@ class HostLoop:
             divergence=outlook.divergence,
             interrupted=outlook.interrupted,
             restored=position.restored,
+            layout=self.placement.layout,
         )

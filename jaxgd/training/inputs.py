@@ -196,14 +196,19 @@ def split_validation(data: Mapping[str, Any], validation_split: float) -> tuple[
     Raises:
       ValueError: a share outside [0, 1), or one that leaves either side empty.
     """
+    first = first_validation_row(len(data["x"]), validation_split)
+    return {k: v[:first] for k, v in data.items()}, {k: v[first:] for k, v in data.items()}
+
+
+def first_validation_row(num_rows: int, validation_split: float) -> int:
+    """The number of the first row that validates. Raises ValueError as `split_validation`."""
     check_real("validation_split", validation_split, 0.0, 1.0)
-    num_rows = len(data["x"])
     first = math.floor(num_rows * (1.0 - validation_split))
     if not 0 < first < num_rows:
         raise ValueError(
             f"validation_split: expected rows on both sides, got {validation_split} of {num_rows} rows."
         )
-    return {k: v[:first] for k, v in data.items()}, {k: v[first:] for k, v in data.items()}
+    return first
 
 
 def _numeric(name: str, value: Any) -> Any:

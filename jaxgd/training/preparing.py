@@ -12,11 +12,13 @@ from jaxgd._checks import check_integer, unknown_name, wrong
 from jaxgd._statistics import partition
 from jaxgd._types import Params
 from jaxgd.model_base import Model
+from jaxgd.optimizers._scaling import scale_learning_rate
 from jaxgd.random import keras_epoch_order
 from jaxgd.training import inputs
 from jaxgd.training.batching import Fixed, InOrder, Shuffled
 from jaxgd.training.early_stopping import EarlyStopping
 from jaxgd.training.objective import Objective
+from jaxgd.training.placed_rows import Data, num_rows_of
 from jaxgd.training.run import RunSpec
 from jaxgd.training.state import TrainState
 
@@ -81,6 +83,15 @@ def check_on_divergence(on_divergence: str, max_halvings: int) -> int:
     return max_halvings if on_divergence == "restore" else 0
 
 
+def check_kinds(early_stopping: Any, seed: Any, params: Any, state: Any) -> None:
+    """Raises TypeError or ValueError for arguments of `fit` of another kind, or that exclude each other."""
+    if early_stopping is not None and not isinstance(early_stopping, EarlyStopping):
+        raise TypeError(f"early_stopping: expected an EarlyStopping, got {early_stopping!r}.")
+    check_seed(seed)
+    if state is not None and params is not None:
+        raise ValueError("params: expected not together with state, which has its own.")
+
+
 def check_seed(seed: Any) -> None:
     """Raises TypeError for a seed that is neither an int nor a JAX key."""
     is_int = isinstance(seed, int | np.integer) and not isinstance(seed, bool)
@@ -112,6 +123,20 @@ def new_state(model: Model, optimizer: Any, seed: Any, params: Params | None) ->
     return TrainState.create(params=given, optimizer=optimizer, key=key, trainable=model.trainable(given))
 
 
+def first_state(
+    model: Model, optimizer: Any, seed: Any, params: Params | None, state: TrainState | None, halvings: int
+) -> tuple[TrainState, dict[str, Any]]:
+    """The state that a run begins with, and what of it the caller gave. Raises ValueError."""
+    given = {"params": params, "state": state}
+    if state is not None:
+        check_state(model, optimizer, state)
+    else:
+        state = new_state(model, optimizer, seed, params)
+    if halvings:
+        scale_learning_rate(state.opt_state, 0.5)  # raises for a rate that cannot be halved
+    return state, given
+
+
 def make_order(shuffle: bool | str, seed: Any, num_rows: int) -> Any:
     """The rule by which epochs order their rows. Raises ValueError for an unknown one."""
     is_int = isinstance(seed, int | np.integer)
@@ -130,19 +155,19 @@ def make_spec(
     objective: Objective,
     rule: Any,
     batch_size: int,
-    training: dict[str, Any],
-    validation: dict[str, Any] | None,
+    training: Data,
+    validation: Data | None,
     early_stopping: EarlyStopping | None,
 ) -> RunSpec:
     """What the program of this run depends on."""
-    num_validation = batch_size if validation is None else len(validation["x"])
+    num_validation = batch_size if validation is None else num_rows_of(validation)
     return RunSpec(
         model=jax.tree.structure(objective.model),
         loss=objective.loss,
         metrics=objective.metrics,
         weighted_metrics=objective.weighted_metrics,
         rule=rule,
-        batch_size=min(batch_size, len(training["x"])),
+        batch_size=min(batch_size, num_rows_of(training)),
         validation_batch_size=min(batch_size, num_validation),
         early_stopping=_stopping_rule(objective, early_stopping, validation is not None),
         capacity=_HISTORY_CAPACITY,

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from jaxgd._types import Params
+from jaxgd.scaling import Forecast, Layout
 from jaxgd.training.divergence import Divergence
 from jaxgd.training.history import History
 from jaxgd.training.state import TrainState
@@ -18,11 +19,13 @@ class FitResult:
       state: to go on from: `fit(..., state=result.state, initial_epoch=...)`.
       history: a value an epoch of the loss and the metrics.
       compilations: how many training programs were compiled for this call: 1, or 0 if there was one.
-      seconds: {"data", "compile", "run"}.
+      seconds: {"data", "compile", "run"}, and "watch" if somebody watched.
       stopped_early: whether early stopping ended the run.
       best_epoch: the best epoch, counted from 0, if early stopping looked for it.
       divergence: where the loss stopped being finite, or None.
       restored: the divergences from which the run went back and on with half the learning rate.
+      layout: the devices of a run on several.
+      forecast: seconds a step, by number of devices, if that was asked for.
       interrupted: whether the progress function, or SIGTERM, ended the run.
     """
 
@@ -36,3 +39,5 @@ class FitResult:
     divergence: Divergence | None = None
     interrupted: bool = False
     restored: tuple[Divergence, ...] = ()
+    layout: Layout | None = None
+    forecast: Forecast | None = None

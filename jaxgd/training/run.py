@@ -18,9 +18,10 @@ from jaxgd._checks import wrong
 from jaxgd._types import Array, PyTree
 from jaxgd.optimizers._scaling import slots_of
 from jaxgd.training import early_stopping
-from jaxgd.training.batching import batches, steps_per_epoch
-from jaxgd.training.evaluation import add_batch, close, evaluate_batches, fetch
+from jaxgd.training.batching import epoch_batches
+from jaxgd.training.evaluation import Summed, add_batch, close, evaluate_batches, fetch
 from jaxgd.training.objective import Objective
+from jaxgd.training.placed_rows import num_rows_of
 from jaxgd.training.state import TrainState
 from jaxgd.training.step import Step
 
@@ -101,7 +102,7 @@ def run_chunk(
     scalars: list[Array],
     state: RunState,
     data: Mapping[str, Array],
-    validation: Mapping[str, Array] | None,
+    validation: Mapping[str, Array] | Summed | None,
     order: Any,
     limits: Limits,
 ) -> tuple[RunState, dict[str, Array], Array]:
@@ -112,16 +113,18 @@ def run_chunk(
     model = jax.tree.unflatten(spec.model, scalars)
     objective = Objective(model, spec.loss, spec.metrics, spec.weighted_metrics)
     step = Step(objective, spec.rule)
-    num_rows = data["x"].shape[0]
-    num_steps = steps_per_epoch(num_rows, spec.batch_size)
+    num_rows = num_rows_of(data)
 
     def results(state: RunState) -> dict[str, Array]:
         values = close(objective, state.sums)
         if validation is None:
             return values
-        of_validation = evaluate_batches(
-            objective.at_inference(), state.train.params, validation, spec.validation_batch_size
-        )
+        if isinstance(validation, Summed):
+            of_validation = close(objective, validation.sums)
+        else:
+            of_validation = evaluate_batches(
+                objective.at_inference(), state.train.params, validation, spec.validation_batch_size
+            )
         return values | {f"val_{name}": value for name, value in of_validation.items()}
 
     def goes_on(carry: _Carry) -> Array:
@@ -131,19 +134,19 @@ def run_chunk(
 
     def one_epoch(carry: _Carry) -> _Carry:
         state = carry.state
-        schedule = batches(order.rows(state.epoch, num_rows), spec.batch_size)
+        batches = epoch_batches(order, state.epoch, num_rows, spec.batch_size)
 
         def more(state: RunState) -> Array:
-            return (state.batch < num_steps) & state.finite & (state.train.step < limits.step)
+            return (state.batch < batches.steps) & state.finite & (state.train.step < limits.step)
 
         def one_step(state: RunState) -> RunState:
-            batch = fetch(data, schedule[state.batch], padded=num_rows % spec.batch_size != 0)
+            batch = fetch(data, batches.rows(state.batch), batches.padded)
             train, loss, record = step(state.train, batch)
             sums = add_batch(state.sums, loss, objective.rows(batch), record)
             return replace(state, train=train, sums=sums, batch=state.batch + 1, finite=jnp.isfinite(loss))
 
         state = jax.lax.while_loop(more, one_step, state)
-        finished = (state.batch == num_steps) & state.finite
+        finished = (state.batch == batches.steps) & state.finite
         return jax.lax.cond(finished, end_epoch, lambda carry: carry, carry._replace(state=state))
 
     def end_epoch(carry: _Carry) -> _Carry:

@@ -7,6 +7,7 @@ from click.testing import CliRunner
 from selenium.webdriver.common.keys import Keys
 
 from jaxgd.cli.app import app
+from jaxgd.reports.reading import read_columns
 from jaxgd.runs.history_file import read_history, write_history
 
 EVIL = "<script>window.bad=1</script><img src=x onerror=window.bad=2>"
@@ -27,7 +28,7 @@ def runs(tmp_path_factory):
     rows = "".join(f"{size:.4f},{rng.normal():.4f},{EVIL if size > 0 else '&amp;'}\n" for size in sizes)
     table.write_text(f"{EVIL},b,<b>target</b>\n{rows}")
     small = ("--hidden", "8", "--no-report", "--quiet")
-    jaxgd("train", table, "--out", folder / "evil", "--epochs", "5", *small)
+    jaxgd("train", table, "--out", folder / "evil", "--epochs", "5", "--watch", *small)
     jaxgd("train", "diabetes", "--out", folder / "<i>r", "--epochs", "3", *small)
     return folder
 
@@ -100,6 +101,24 @@ def test_the_keyboard_reads_the_curves(page, runs, evil):
         )
     page.press(Keys.ARROW_RIGHT, Keys.ARROW_LEFT)
     assert page.text(".reading").startswith("Epoch 4: ")
+
+
+def test_what_was_watched_is_read_like_the_curves(page, runs, evil):
+    page.open(evil)
+    columns, epochs = read_columns(runs / "evil" / "layers.csv", [])
+    place = page.js(
+        "return [...document.querySelectorAll('figure')].findIndex((each) => each.querySelector('.reading')"
+        " && each.textContent.startsWith('gradient norm'))"
+    )
+    page.js(f"document.querySelectorAll('figure')[{place}].querySelector('svg').focus()")
+    for epoch in epochs[:2]:
+        page.press(Keys.ARROW_RIGHT)
+        said = page.js(
+            f"return document.querySelectorAll('figure')[{place}].querySelector('.reading').textContent"
+        )
+        assert said.startswith(f"Epoch {epoch}: dense ")
+        value = read(said.split("dense ")[1].split(",")[0])
+        assert value == pytest.approx(columns["gradient norm: dense"][epoch], rel=1e-5)
 
 
 def test_the_confusion_matrix_counts_every_held_out_row(page, evil):

@@ -9,6 +9,8 @@ from click.testing import CliRunner
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from jaxgd.cli.app import app
+from jaxgd.reports.reading import read_columns
+from jaxgd.reports.tensorboard import layer_tag
 from jaxgd.runs.history_file import read_history
 
 
@@ -20,11 +22,11 @@ def call(*arguments, code=0):
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """A run without held-out rows, with event files."""
+    """A run without held-out rows, watched, with event files."""
     folder = tmp_path_factory.mktemp("runs") / "iris"
     call(
         *("train", "iris", "--epochs", "4", "--hidden", "8", "--validation-split", "0", "--no-report"),
-        *("--tensorboard", "--quiet", "--out", folder),
+        *("--tensorboard", "--watch", "--quiet", "--out", folder),
     )
     return folder
 
@@ -38,13 +40,34 @@ def copied(run, tmp_path):
 def test_event_files_are_opened_by_tensorboard(run):
     events = EventAccumulator(str(run / "tensorboard")).Reload()
     history = read_history(run / "history.csv")
-    assert sorted(events.Tags()["scalars"]) == ["accuracy/training", "loss/training"]
+    of_layers = [name for name in events.Tags()["scalars"] if "/dense" in name]
+    assert sorted(set(events.Tags()["scalars"]) - set(of_layers)) == [
+        "accuracy/training",
+        "learning_rate",
+        "loss/training",
+    ]
     losses = events.Scalars("loss/training")
     assert [each.step for each in losses] == [1, 2, 3, 4]
     written = np.float32([each.value for each in losses])
     np.testing.assert_array_equal(written, history["loss"].astype(np.float32))
     shown = events.Tensors("settings/text_summary")[0].tensor_proto.string_val[0].decode()
     assert "| epochs | 4 |" in shown
+
+
+def test_what_was_watched_is_in_the_file_the_events_and_the_report(run, copied):
+    columns, epochs = read_columns(run / "layers.csv", [])
+    assert epochs.tolist() == [0, 1, 2, 3, 4]
+    assert (columns["gradient norm: dense"] > 0).all()
+    events = EventAccumulator(str(run / "tensorboard")).Reload()
+    for name in columns:
+        written = [each.value for each in events.Scalars(layer_tag(name))]
+        np.testing.assert_array_equal(np.float32(written), np.float32(columns[name]))
+    call("report", copied)
+    page = (copied / "report.html").read_text()
+    for quantity in ("gradient norm", "update norm", "update / parameters", "dead units, share"):
+        assert f"<figcaption>{quantity}" in page
+    (copied / "layers.csv").write_text("epoch,a\n0,broken\n")
+    assert "layers.csv: 1 rows are damaged and left out" in call("report", copied).stdout
 
 
 def test_a_report_is_written_into_the_folder(copied):

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from jaxgd.parity.climbing import NAMES
 from jaxgd.parity.kinks import KINKS
-from jaxgd.parity.ladder import NAMES
 from jaxgd.parity.plugin import Parity
 from jaxgd.parity.trace import VERSION
 from jaxgd.parity.trace.format import FORMAT

@@ -6,7 +6,7 @@ import pytest
 
 import jaxgd
 from jaxgd import optimizers
-from jaxgd.sweeps import Halving, JournalError, Range, sweep
+from jaxgd.sweeps import JournalError, Range, sweep
 from jaxgd.sweeps.campaign import Campaign
 from jaxgd.sweeps.family import families
 from jaxgd.sweeps.memory import footprint
@@ -63,7 +63,7 @@ BAD = [
     ({"keep": "some"}, ValueError, "unknown keep"),
     ({"memory_budget": 0}, ValueError, "memory_budget"),
     ({"memory_budget": 2000}, ValueError, "one at a time .*data .*results .*one member"),
-    ({"halving": Halving(), "journal": "j"}, ValueError, "not together with halving"),
+    ({"checkpoint_every": -1.0, "journal": "j"}, ValueError, "checkpoint_every"),
     ({"epochs": -1}, ValueError, "epochs"),
 ]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from jaxgd.parity.trace.verifier import verify
+from jaxgd.parity import verify
 
 TRACES = sorted((Path(__file__).parents[1] / "parity" / "traces").glob("*.npz"))
 WITHOUT_TENSORFLOW = """

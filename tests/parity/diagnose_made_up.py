@@ -5,7 +5,7 @@ import zlib
 import numpy as np
 from diagnose_recording import STEPS, Network, record, torch_step
 
-from jaxgd.parity.diagnose import Run
+from jaxgd.parity.diagnosing import Run
 
 
 def _sign_at_random(rng):

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import optax
 
-from jaxgd.parity.diagnose import Run
+from jaxgd.parity.diagnosing import Run
 
 STEPS = 60
 FEATURE_SCALES = np.array([1.0, 0.3, 0.1, 1e-2, 1e-3, 3e-5])

@@ -11,7 +11,7 @@ from diagnose_cases import CASES
 from diagnose_made_up import MADE_UP, record_made_up
 from diagnose_recording import Recorded, record_case
 
-from jaxgd.parity.diagnose import Diagnosis, Number, diagnose
+from jaxgd.parity.diagnosing import Diagnosis, Number, diagnose
 
 BEGIN, END = "<!-- generated -->", "<!-- end of what is generated -->"
 OTHER_NETWORKS = " once more"

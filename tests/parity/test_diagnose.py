@@ -8,7 +8,7 @@ from diagnose_made_up import MADE_UP, record_made_up
 from diagnose_recording import record_case
 from diagnose_runs import same_rule, wrong_numbers
 
-from jaxgd.parity.diagnose import diagnose, read_run
+from jaxgd.parity.diagnosing import diagnose, read_run
 
 TRACES = Path(__file__).parent / "traces"
 RECORDED = {

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from trace_cases import trace_path
 
+from jaxgd import parity as suite
 from jaxgd.cli.app import app
-from jaxgd.parity import flips, ladder, run_rungs, rungs
+from jaxgd.parity import climbing, flips, run_rungs, rungs
 from jaxgd.parity.plugin import parity  # noqa: F401
 from jaxgd.parity.replay import Replay, Truth
 from jaxgd.parity.rung import Rung
@@ -44,7 +45,7 @@ def test_a_live_model_climbs_to_the_top_and_is_left_as_it_was(rng):
     before = [np.array(each.numpy()) for each in (*network.weights, *network.optimizer.variables)]
     (found,) = compare_live(network, data, steps=8, batch_size=16, dtypes=("float32",))
     assert found.passed, str(found)
-    assert [rung.name for rung in found.rungs] == list(ladder.NAMES)
+    assert [rung.name for rung in found.rungs] == list(climbing.NAMES)
     assert [rung.name for rung in found.rungs if rung.status == "skipped"] == ["statistics"]
     after = [np.array(each.numpy()) for each in (*network.weights, *network.optimizer.variables)]
     assert all(np.array_equal(one, other) for one, other in zip(before, after, strict=True))
@@ -174,7 +175,7 @@ def test_the_ladder_stops_at_the_first_broken_rung(name):
     for key in keys[:-1]:
         node = node[key]
     node[keys[-1]] = value
-    found = ladder.climb(Recording(facts, recording.arrays))
+    found = climbing.climb(Recording(facts, recording.arrays))
     assert found.broken is not None
     assert found.broken.name == rung
     assert found.rungs[-1] is found.broken
@@ -223,7 +224,7 @@ def test_a_transposed_kernel_is_refused():
         "params/dense/kernel": recording.arrays["params/dense/kernel"].swapaxes(1, 2),
     }
     with pytest.raises(TraceError, match=r"params/dense/kernel: expected shape \[4, 6\]"):
-        ladder.climb(Recording(recording.facts, arrays))
+        climbing.climb(Recording(recording.facts, arrays))
 
 
 def flipped_recording(gap, wrong=1.0):
@@ -312,12 +313,7 @@ def test_the_command_ends_with_2_for_what_cannot_be_compared(tmp_path, capsys):
     network.save(tmp_path / "unknown.keras")
     uncompiled = keras.Sequential([keras.Input((FEATURES,)), keras.layers.Dense(2)])
     uncompiled.save(tmp_path / "uncompiled.keras")
-    row = keras.Input((FEATURES,))
-    graph = keras.Model(row, keras.layers.Add()([row, keras.layers.Dense(FEATURES)(row)]))
-    graph.compile("sgd", "mse")
-    graph.save(tmp_path / "graph.keras")
     for arguments, message in (
-        ([str(tmp_path / "graph.keras")], "Functional"),
         (["verfy"], "Did you mean 'verify'"),
         ([str(tmp_path / "none.keras")], "none.keras"),
         ([str(tmp_path / "unknown.keras")], "Reshape"),
@@ -342,3 +338,21 @@ def test_a_loss_that_couples_rows_is_tried_on_full_batches_only(tmp_path):
     keras.Sequential([keras.Input((FEATURES,)), keras.layers.Dense(2, "sigmoid")]).save(path)
     (found,) = compare_file(path, loss="dice", optimizer="adam", steps=4, batch_size=8, dtypes=("float64",))
     assert found.passed, str(found)
+
+
+def test_the_functions_of_the_suite(tmp_path):
+    """`jaxgd.parity`'s ladder, record, verify and diagnose, from a file and from a live model."""
+    keras.utils.set_random_seed(3)
+    network = keras.Sequential([keras.Input((4,)), keras.layers.Dense(6, "tanh"), keras.layers.Dense(1)])
+    network.compile(keras.optimizers.SGD(0.125, momentum=0.75), "mean_squared_error")
+    network.save(tmp_path / "model.keras")
+    settings = {"steps": 6, "batch_size": 8}
+    for model in (network, tmp_path / "model.keras"):
+        found = suite.ladder(model, dtypes=["float64"], **settings)
+        assert [ladder.passed for ladder in found] == [True]
+    written = suite.record(tmp_path / "model.keras", tmp_path / "trace.npz", dtype="float64", **settings)
+    assert written.steps == 6
+    assert suite.verify(tmp_path / "trace.npz").passed
+    best = suite.diagnose(str(tmp_path / "trace.npz")).best
+    assert best is not None
+    assert "momentum" in best.title

@@ -6,8 +6,8 @@ import pytest
 from trace_cases import CASES, make_recording, trace_path
 
 from jaxgd.cli.app import app
+from jaxgd.parity import verify
 from jaxgd.parity.trace import read_trace
-from jaxgd.parity.trace.verifier import verify
 
 REGENERATED = ("average_of_accumulated_float64", "adam_relu_float32")
 

@@ -6,20 +6,20 @@ import numpy as np
 import pytest
 
 from jaxgd.cli.app import app
-from jaxgd.parity.diagnose import Number, Run, diagnose, read_run
-from jaxgd.parity.diagnose.least_squares import minimize, standard_errors
-from jaxgd.parity.diagnose.model import Model, to_unknown, to_value
-from jaxgd.parity.diagnose.problem import make_problem
-from jaxgd.parity.diagnose.rules import RULES, Lion, Parameter
-from jaxgd.parity.diagnose.rules.adam import Adam, AdamRaw
-from jaxgd.parity.diagnose.rules.linear import (
+from jaxgd.parity.diagnosing import Number, Run, diagnose, read_run
+from jaxgd.parity.diagnosing.least_squares import minimize, standard_errors
+from jaxgd.parity.diagnosing.model import Model, to_unknown, to_value
+from jaxgd.parity.diagnosing.problem import make_problem
+from jaxgd.parity.diagnosing.rules import RULES, Lion, Parameter
+from jaxgd.parity.diagnosing.rules.adam import Adam, AdamRaw
+from jaxgd.parity.diagnosing.rules.linear import (
     GradientDescent,
     MomentumInside,
     MomentumOutside,
     NesterovInside,
 )
-from jaxgd.parity.diagnose.rules.rms import RULES as RMS_RULES
-from jaxgd.parity.diagnose.schedules import SCHEDULES, Cosine, Linear, StepDecay, WarmUpCosine
+from jaxgd.parity.diagnosing.rules.rms import RULES as RMS_RULES
+from jaxgd.parity.diagnosing.schedules import SCHEDULES, Cosine, Linear, StepDecay, WarmUpCosine
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from jaxgd.cli.display import LiveDisplay, PlainDisplay, make_display, stopping_when
-from jaxgd.cli.interrupting import catching_interrupt
+from jaxgd.cli.interrupting import catching_interrupt, stopping_when
 from jaxgd.training import History, Progress
+from jaxgd.training.display import LiveDisplay, PlainDisplay, make_display
 
 
 def report(epoch, epochs=100):

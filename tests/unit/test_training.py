@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 import jaxgd
 
@@ -67,3 +68,19 @@ def test_another_seed_is_another_run():
     assert (runs[0] != runs[2]).any()
     key = jaxgd.fit(model, x, y, seed=jax.random.key(0), epochs=2).history["loss"]
     assert (key != runs[0]).any()
+
+
+def test_progress_is_shown_where_it_is_asked_for(capfd):
+    x, y = np.ones((4, 1)), np.ones((4, 1))
+    for silent in (False, None):
+        jaxgd.fit(LINE, x, y, epochs=2, progress=silent)
+    assert capfd.readouterr() == ("", "")
+    jaxgd.fit(LINE, x, y, epochs=2, progress=True)
+    shown = capfd.readouterr()
+    assert shown.out == ""
+    assert "epoch 2/2  loss" in shown.err
+
+
+def test_progress_that_is_neither_a_bool_nor_a_function_is_refused():
+    with pytest.raises(TypeError, match="progress: expected True, False or a function"):
+        jaxgd.fit(LINE, np.ones((4, 1)), np.ones((4, 1)), progress="yes")

@@ -1,0 +1,135 @@
+"""What one pass over the blocks finds out about a column: enough to encode it, in bounded memory."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from jaxgd.data import cells, columns
+from jaxgd.data.errors import DataError
+from jaxgd.data.streams.kinds import BOOL, INT, TEXT, common_kind, kind_of
+from jaxgd.data.table import Table, is_missing, is_numeric
+from jaxgd.data.targets import MAX_CLASSES
+
+
+@dataclass
+class Moments:
+    """Count, mean and sum of squared differences, put together block by block (Chan, Golub and LeVeque)."""
+
+    count: int = 0
+    mean: float = 0.0
+    squares: float = 0.0
+    low: float = np.inf
+    high: float = -np.inf
+
+    def add(self, values: np.ndarray) -> None:
+        """With more values, float64[n]."""
+        if not len(values):
+            return
+        mean = float(values.mean())
+        squares = float(np.square(values - mean).sum())
+        total = self.count + len(values)
+        apart = mean - self.mean
+        self.squares += squares + apart * apart * self.count * len(values) / total
+        self.mean += apart * len(values) / total
+        self.count = total
+        self.low, self.high = min(self.low, float(values.min())), max(self.high, float(values.max()))
+
+
+@dataclass
+class ColumnFacts:
+    """One column, over all blocks seen so far.
+
+    Args:
+      name: of the column.
+      distinct: whether its values are wanted, for it is the target or a category; text's always are.
+      dtype: in which its numbers are trained on.
+    """
+
+    name: str
+    distinct: bool
+    dtype: str
+    kind: str | None = None
+    moments: Moments = field(default_factory=Moments)
+    """Of the numbers of the rows that train."""
+    everything: Moments = field(default_factory=Moments)
+    """Of the numbers of all rows."""
+    whole: bool = True
+    missing: int = 0
+    present: int = 0
+    names: set[str] = field(default_factory=set)
+    numbers_among_text: int = 0
+    coded: bool = False
+    first_word: tuple[str, str] | None = None
+    """Where the first cell is that is no number, and what it says."""
+
+    def add(self, table: Table, kept: np.ndarray, training: np.ndarray) -> None:
+        """A block. `kept`, `training`: bool[rows].
+
+        Raises:
+          DataError: numbers that are infinite or too large, or changes of kind within one file.
+        """
+        column = table[self.name]
+        absent = is_missing(column)
+        self.kind = common_kind(self.kind, kind_of(column))
+        self.missing += int((absent & kept).sum())
+        self.present += int((~absent & kept).sum())
+        if is_numeric(column):
+            self._add_numbers(columns.numbers(table, self.name), ~absent & kept, training)
+        elif column.dtype == object:
+            self._add_words(table, Counter(column[kept].tolist()))
+        if (self.distinct or self.kind in (TEXT, BOOL)) and kept.any() and len(self.names) <= MAX_CLASSES:
+            self.names |= set(columns.category_names(table.take(np.flatnonzero(kept)), self.name))
+
+    def _add_numbers(self, values: np.ndarray, present: np.ndarray, training: np.ndarray) -> None:
+        self.numbers_among_text += int(present.sum())
+        values = values.astype(self.dtype).astype(np.float64)
+        self.everything.add(values[present])
+        self.moments.add(values[present & training])
+        self.whole = self.whole and bool((values[present] == np.floor(values[present])).all())
+
+    def _add_words(self, table: Table, counts: Counter) -> None:
+        counts.pop(None, None)
+        wrong = [cell for cell in counts if not cells.is_number(cell)]
+        self.numbers_among_text += sum(counts.values()) - sum(counts[cell] for cell in wrong)
+        self.coded = self.coded or any(cells.has_leading_zero(cell) for cell in counts)
+        if wrong and self.first_word is None:
+            row = table[self.name].tolist().index(wrong[0])
+            self.first_word = columns.place(table, self.name, row), wrong[0]
+
+    def check_not_mostly_numbers(self) -> None:
+        """Raises DataError for text in which nearly all cells are numbers: a few are mistakes."""
+        share = columns.MOSTLY_NUMBERS * self.present
+        if self.kind == TEXT and self.first_word and not self.coded and self.numbers_among_text >= share:
+            where, cell = self.first_word
+            right = f"a number as in {self.numbers_among_text:,} of {self.present:,} cells"
+            advice = f"If these are categories, give categories=[{self.name!r}]."
+            raise DataError(f"{where}: expected {right}, got {cell[:60]!r}. {advice}")
+
+    def examples(self, integers: bool) -> np.ndarray:
+        """Cells from which a table's rules conclude the same as from all cells.
+
+        Args:
+          integers: numbers with gaps are whole again, for the rows with gaps are left out.
+        """
+        if self.kind == TEXT:  # at most half of them numbers, as the share has been checked on all cells
+            words = sorted(self.names)
+            padding = [] if self.first_word is None else [self.first_word[1]] * len(words)
+            return np.array([*words, *padding], dtype=object)
+        if self.kind == BOOL:
+            return np.array([name == "true" for name in sorted(self.names)])
+        dtype = np.int64 if self.kind == INT or (integers and self.whole) else np.float64
+        if self.distinct and len(self.names) <= MAX_CLASSES:
+            values = np.array([float(name) for name in self.names])
+        else:
+            values = np.linspace(self.everything.low, self.everything.high, MAX_CLASSES + 1)
+        return np.sort(values).astype(dtype)
+
+    def variance(self, rows: int) -> float:
+        """Of the rows that train, where the mean stands for missing numbers."""
+        return self.moments.squares / max(rows, 1)
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether the rows that train have one number only."""
+        return self.moments.low == self.moments.high

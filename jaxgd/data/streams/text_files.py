@@ -1,0 +1,162 @@
+"""CSV and TSV files: cut into blocks at the ends of rows, every row's fields counted, in bounded memory."""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxgd.data.errors import DataError
+from jaxgd.data.streams.index import BadFileError, FileIndex, Place
+from jaxgd.data.text_files import check_header, clean
+
+_BLOCK_BYTES = 8 * 2**20
+_LONGEST_ROW = 64 * 2**20
+_BOM = b"\xef\xbb\xbf"
+_QUOTE, _NEWLINE, _RETURN = 34, 10, 13
+
+
+@dataclass(frozen=True)
+class TextFiles:
+    """Files of one separator."""
+
+    separator: str
+
+    def index_files(self, paths: Sequence[Path]) -> Iterator[FileIndex | BadFileError]:
+        """The columns of each file and where its blocks begin, or what is wrong with it."""
+        for path in paths:
+            try:
+                yield self._index(path)
+            except DataError as error:
+                yield BadFileError(str(error))
+            except OSError as error:
+                yield BadFileError(f"{path}: cannot be read ({error.strerror or error}).")
+
+    def read_columns(
+        self, path: Path, index: FileIndex, place: Place, names: Sequence[str]
+    ) -> dict[str, Any]:
+        """{name: polars series of text [rows], null for missing} of a block."""
+        import polars as pl
+
+        with path.open("rb") as stream:
+            stream.seek(place.offset)
+            data = stream.read(place.size)
+        try:
+            frame = pl.read_csv(
+                io.BytesIO(self._without_blank_lines(data, path, place)),
+                has_header=False,
+                new_columns=list(index.names),
+                separator=self.separator,
+                infer_schema=False,
+            )
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+            reason = (str(error).splitlines() or [""])[0][:200]
+            raise BadFileError(f"{path}, {place.shown()}: cannot be read ({reason}).") from error
+        if frame.shape != (place.rows, len(index.names)):
+            raise BadFileError(f"{path}, {place.shown()}: {frame.shape} cells, expected {place.rows} rows.")
+        return {name: clean(frame[name]) for name in names}
+
+    def _index(self, path: Path) -> FileIndex:
+        with path.open("rb") as stream:
+            names, start = self._header(stream, path)
+            places = tuple(self._places(stream, start, len(names), path))
+        if not places:
+            raise BadFileError(f"{path}: a header and no rows.")
+        return FileIndex(path, names, (), places)
+
+    def _header(self, stream: Any, path: Path) -> tuple[tuple[str, ...], int]:
+        """The names of the columns, and where the first row begins."""
+        head = stream.read(_BLOCK_BYTES)
+        skipped = len(_BOM) if head.startswith(_BOM) else 0
+        while head[skipped : skipped + 1] in (b"\n", b"\r"):
+            skipped += 1
+        ends = self._row_ends(np.frombuffer(head[skipped:], np.uint8), path, 0)[0]
+        stop = skipped + (int(ends[0]) + 1 if len(ends) else len(head) - skipped)
+        try:
+            line = head[skipped:stop].decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise BadFileError(f"{path}: expected UTF-8 text in the header ({error}).") from error
+        rows = csv.reader(io.StringIO(line, newline=""), delimiter=self.separator, strict=True)
+        try:
+            names = [name.strip() for name in next(rows, [])]
+        except csv.Error as error:
+            raise BadFileError(f"{path}, header: {error}.") from error
+        check_header(names, path, self.separator)
+        return tuple(names), stop
+
+    def _places(self, stream: Any, start: int, width: int, path: Path) -> Iterator[Place]:
+        """Blocks of whole rows, in order."""
+        first, group, rest = 0, 0, b""
+        stream.seek(start)
+        while True:
+            more = stream.read(_BLOCK_BYTES)
+            data = rest + more
+            if not more and data and not data.endswith(b"\n"):
+                data += b"\n"  # the last line has no end of its own
+            if not data:
+                return
+            ends, separators = self._row_ends(np.frombuffer(data, np.uint8), path, first)
+            if not len(ends):
+                if not more or len(data) > _LONGEST_ROW:
+                    raise BadFileError(f"{path}, row {first + 1:,}: a quote that is never closed.")
+                rest = data
+                continue
+            size = int(ends[-1]) + 1
+            rows = self._checked_rows(data[:size], ends, separators, width, path, first)
+            if rows:
+                yield Place(first, rows, group, start, min(size, stream.tell() - start))
+            first, group, start, rest = first + rows, group + 1, start + size, data[size:]
+            if not more:
+                return
+
+    def _row_ends(self, data: np.ndarray, path: Path, first: int) -> tuple[np.ndarray, np.ndarray]:
+        """Where rows end, and where fields do; what stands in quotes ends neither."""
+        newlines = np.flatnonzero(data == _NEWLINE)
+        separators = np.flatnonzero(data == ord(self.separator))
+        quotes = np.flatnonzero(data == _QUOTE)
+        if not len(quotes):
+            return newlines, separators
+        self._check_quotes(data, quotes, path, first)
+        outside = [np.searchsorted(quotes, places) % 2 == 0 for places in (newlines, separators)]
+        return newlines[outside[0]], separators[outside[1]]
+
+    def _check_quotes(self, data: np.ndarray, quotes: np.ndarray, path: Path, first: int) -> None:
+        """Raises BadFileError for a quote in the middle of a field."""
+        around = (ord(self.separator), _NEWLINE, _RETURN, _QUOTE)
+        opening, closing = quotes[::2], quotes[1::2]
+        before = np.where(opening > 0, data[opening - 1], _NEWLINE)
+        after = data[np.minimum(closing + 1, len(data) - 1)]
+        after = np.where(closing + 1 < len(data), after, _NEWLINE)
+        if not (np.isin(before, around).all() and np.isin(after, around).all()):
+            raise BadFileError(f"{path}, after row {first:,}: a quote in the middle of a field.")
+
+    def _checked_rows(
+        self, data: bytes, ends: np.ndarray, separators: np.ndarray, width: int, path: Path, first: int
+    ) -> int:
+        """How many rows end at `ends`. Raises BadFileError for one whose width is not the header's."""
+        counts = np.diff(np.searchsorted(separators, ends), prepend=0)
+        starts = np.concatenate([[0], ends[:-1] + 1])
+        lengths = ends - starts
+        raw = np.frombuffer(data, np.uint8)
+        blank = (lengths == 0) | ((lengths == 1) & (raw[starts] == _RETURN))
+        wrong = ~blank & (counts != width - 1)
+        if wrong.any():
+            at = int(np.argmax(wrong))
+            row = first + int((~blank[:at]).sum()) + 1
+            raise BadFileError(
+                f"{path}, row {row:,}: {counts[at] + 1} fields, expected {width} as in the header."
+            )
+        return int((~blank).sum())
+
+    def _without_blank_lines(self, data: bytes, path: Path, place: Place) -> bytes:
+        """What the reader of rows would take for rows of one empty cell; those in quotes stay."""
+        if not (data.startswith((b"\n", b"\r")) or b"\n\n" in data or b"\n\r\n" in data):
+            return data
+        ends = self._row_ends(np.frombuffer(data, np.uint8), path, place.first)[0].tolist()
+        bounds = [0, *(end + 1 for end in ends), len(data)]
+        rows = (data[start:stop] for start, stop in pairwise(bounds))
+        return b"".join(row for row in rows if row.strip(b"\r\n"))
