@@ -39,11 +39,11 @@ def train(step: Step, state: TrainState, data: PyTree, schedule: Any) -> tuple[T
         padded = _check_schedule(schedule, num_rows)
     if padded and not isinstance(data, Mapping):
         raise ValueError("schedule: -1 needs data to be a mapping, so that the batch can hold a row_mask.")
-    traced = any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(state))
     arguments = (state, data, jnp.asarray(schedule, jnp.int32))
-    if traced:  # a transformation owns its buffers: there is nothing to donate
+    if _is_traced(state):  # a transformation owns its buffers: there is nothing to donate
         return _run((step, padded), *arguments)
-    if _one_kernel.is_small(np.shape(schedule)[1], state.params):
+    small = _one_kernel.is_small(np.shape(schedule)[1], state.params)
+    if small and not _is_traced(arguments):
         return compiled(_run, (step, padded), arguments, donate=(0,), small=True).call(*arguments)
     return _run_donating((step, padded), *arguments)
 
@@ -64,6 +64,10 @@ def _run(
 
 
 _run_donating = jax.jit(_run, static_argnums=0, donate_argnums=1)
+
+
+def _is_traced(tree: PyTree) -> bool:
+    return any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(tree))
 
 
 def _common_length(data: PyTree) -> int:
