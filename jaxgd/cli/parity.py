@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 @click.option(
     "--report", "folder", type=click.Path(path_type=Path), help="Write parity.json, .md and .html here."
 )
+@click.option(
+    "--page", type=click.Path(path_type=Path, dir_okay=False), help="Write the Markdown page here as well."
+)
 @output_options
 def command(
     family: str | None,
@@ -35,6 +38,7 @@ def command(
     processes: int | None,
     planted: bool,
     folder: Path | None,
+    page: Path | None,
     as_json: bool,
     color: bool,
     quiet: bool,
@@ -46,7 +50,7 @@ def command(
       jaxgd parity
       jaxgd parity --smoke
       jaxgd parity --family optimizer --filter Adam/ --json
-      jaxgd parity --planted --report parity
+      jaxgd parity --planted --report parity --page docs/parity.md
     """
     _check_tensorflow()
     from jaxgd.parity import report, runner
@@ -58,6 +62,8 @@ def command(
             raise ValueError(f"filter: no case has {pattern!r} in its id.")
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
+        if page is not None and not page.parent.is_dir():
+            raise ValueError(f"page: expected a file in a folder that exists, got {page}.")
     start = time.perf_counter()
     outcomes = runner.run(cases, processes, _printer(output, len(cases)))
     caught = _planted(output, processes) if planted else ()
@@ -65,6 +71,9 @@ def command(
     if folder is not None:
         with bad_input():
             result.write(folder)
+    if page is not None:
+        with bad_input():
+            page.write_text(result.markdown(), "utf-8")
     _show(output, result, color)
     if as_json:
         output.json(result.summary())

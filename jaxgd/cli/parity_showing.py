@@ -1,5 +1,6 @@
 """What the ladder's commands share: their options, the rows they read, and how a ladder is shown."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -64,6 +65,9 @@ def cannot_compare() -> Iterator[None]:
 def read_rows(model_path: str, path: str | None, target: str | None, loss: str | None) -> Any:
     """`x` and `y` of a table for a model, or None without a table.
 
+    The table of a model with several inputs or outputs holds the features of each input, then the targets of
+    each output, in the model's order.
+
     Raises:
       ValueError: a table or a model that cannot be read, or that do not fit together.
     """
@@ -73,7 +77,10 @@ def read_rows(model_path: str, path: str | None, target: str | None, loss: str |
     model, _, training = keras_files.load(model_path)
     if path is None:
         return None
-    chosen = losses.get(loss or getattr(training, "loss", None) or "mean_squared_error")
+    compiled = getattr(training, "loss", None)
+    if len(model.input_names) > 1 or len(model.output_names) > 1:
+        return _several(model, data.read(path), target, loss or compiled)
+    chosen = losses.get(loss or compiled or "mean_squared_error")
     task = _task(chosen.name)
     outputs = model.output_shape[-1]
     table = data.read(path)
@@ -87,6 +94,39 @@ def read_rows(model_path: str, path: str | None, target: str | None, loss: str |
     if x.shape[1:] != model.input_shape:
         raise ValueError(f"{path}: {x.shape[1]} features, but the model takes {list(model.input_shape)}.")
     return {"x": x, "y": y}
+
+
+def _several(model: Any, table: "Table", target: str | None, loss: Any) -> dict[str, Any]:
+    """The columns of a table, from the first on, for each input and each output with a loss."""
+    from jaxgd.parity.rows import LABELS
+    from jaxgd.training import make_objective
+
+    if target is not None:
+        raise ValueError("--target: expected none, as the model has several inputs or outputs; got one.")
+    objective = make_objective(model, "mean_squared_error" if loss is None else loss)
+    names, chosen = list(table.names), {each.output: each.loss for each in objective.losses}
+    sizes = [math.prod(shape) for shape in model.input_shapes]
+    for index, shape in enumerate(model.output_shapes):
+        takes_label = index in chosen and chosen[index].name in LABELS
+        sizes.append(0 if index not in chosen else 1 if takes_label else math.prod(shape))
+    if sum(sizes) != len(names):
+        listed = dict(zip([*model.input_names, *model.output_names], sizes, strict=True))
+        raise ValueError(f"{table.source}: expected {sum(sizes)} columns ({listed}), got {len(names)}.")
+    parts = np.split(_numbers(table, names), np.cumsum(sizes)[:-1], axis=1)
+    inputs = len(model.input_names)
+    x = [part.reshape(-1, *shape) for part, shape in zip(parts, model.input_shapes, strict=False)]
+    y = [
+        None if index not in chosen else _labels(part) if chosen[index].name in LABELS else part
+        for index, part in enumerate(parts[inputs:])
+    ]
+    return {"x": x if len(x) > 1 else x[0], "y": y if len(y) > 1 else y[0]}
+
+
+def _labels(column: np.ndarray) -> np.ndarray:
+    """int[rows]. Raises ValueError for a number that is no label."""
+    if not (column == np.round(column)).all():
+        raise ValueError(f"labels: expected whole numbers, got {column[column != np.round(column)][0]:g}.")
+    return column[:, 0].astype(np.int64)
 
 
 def _numbers(table: "Table", names: list[str]) -> np.ndarray:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from jaxgd._checks import check_real
+from jaxgd.cli import completing
 from jaxgd.cli.errors import (
     DONE,
     INTERRUPTED,
@@ -21,7 +22,7 @@ from jaxgd.cli.errors import (
     saved_until_now,
     warnings_as_lines,
 )
-from jaxgd.cli.options import output_options, whole_numbers
+from jaxgd.cli.options import on_bad_file_option, output_options, whole_numbers
 from jaxgd.runs.settings import DTYPES, MISSING, TASKS, Settings
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def _count_or_auto(context: click.Context, parameter: click.Parameter, value: st
 
 
 @click.command("train", short_help="Train a model on a table and write a run folder.")
-@click.argument("data", default=_DEFAULTS.data)
+@click.argument("data", default=_DEFAULTS.data, shell_complete=completing.data)
 @click.option(
     "--target", metavar="COLUMN", help="Column to predict.  [default: target, label, class, y; else the last]"
 )
@@ -88,7 +89,13 @@ def _count_or_auto(context: click.Context, parameter: click.Parameter, value: st
     help="Behind each hidden layer.",
 )
 @click.option("--loss", help="[default: the task's cross-entropy, or mean_squared_error]")
-@click.option("--optimizer", default=_DEFAULTS.optimizer, show_default=True, help="Any name of Keras.")
+@click.option(
+    "--optimizer",
+    default=_DEFAULTS.optimizer,
+    show_default=True,
+    shell_complete=completing.optimizer,
+    help="Any name of Keras.",
+)
 @click.option(
     "--learning-rate",
     type=float,
@@ -150,15 +157,9 @@ def _count_or_auto(context: click.Context, parameter: click.Parameter, value: st
     "--window",
     type=int,
     metavar="ROWS",
-    help="Stream DATA from its files, so many rows in memory at a time.  [default for folders: 64 MiB of them]",
+    help="Stream DATA from its files, so many rows in memory at a time.  [default for folders: 64 MiB]",
 )
-@click.option(
-    "--on-bad-file",
-    default=_DEFAULTS.on_bad_file,
-    show_default=True,
-    metavar="WAY",
-    help="A file of a folder that cannot be read: stop, or skip it.",
-)
+@on_bad_file_option
 @click.option("--out", metavar="FOLDER", help="The run folder.  [default: runs/DATA-N]")
 @click.option(
     "--checkpoint-every",
@@ -384,7 +385,8 @@ def _train(job: _Job, every: float, with_report: bool, output: "Output", as_json
         summary["seconds"] = {"import": round(job.import_seconds, 4), **summary["seconds"]}
         output.json(summary if facts is None else {**summary, "profile": facts})
     if outcome.result.divergence is not None:
-        click.echo(f"Diverged: {outcome.result.divergence}", err=True)
+        advice = "Try a lower --learning-rate, --global-clipnorm 1, or --on-divergence restore."
+        click.echo(f"Diverged: {outcome.result.divergence} {advice}", err=True)
         return NO
     return INTERRUPTED if interrupt else DONE
 
@@ -421,7 +423,6 @@ def _execute(
     from jaxgd.scaling import HostLostError, HostsError
     from jaxgd.training import Checkpoint
     from jaxgd.training.display import make_display
-    from jaxgd.training.streaming import StreamError
 
     checkpoint = Checkpoint(folder / CHECKPOINT, every=every)
     with make_display(output.console) as display, warnings_as_lines():
@@ -432,10 +433,6 @@ def _execute(
             )
         except (CheckpointError, HostsError, HostLostError) as error:
             raise BadInput(str(error)) from error
-        except StreamError as error:
-            raise BadInput(
-                f"{error} What was reached is saved; go on with: jaxgd train --resume {folder}"
-            ) from error
 
 
 def _command_line() -> str:

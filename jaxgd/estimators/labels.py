@@ -41,7 +41,7 @@ class Labels:
         """The loss; "auto" is the cross-entropy that fits.
 
         Raises:
-          ValueError: an unknown name, or a loss of one class a row for rows of several labels, or the reverse.
+          ValueError: an unknown name, or a loss that is not for as many classes or labels.
         """
         if isinstance(identifier, str) and identifier == "auto":
             two = self.several or len(self.classes) == 2

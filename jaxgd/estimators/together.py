@@ -93,7 +93,7 @@ def _rows_of(training: Training) -> tuple[Hashable, ...]:
 
 
 def _digest(array: np.ndarray) -> Hashable:
-    whole = hashlib.blake2b(np.ascontiguousarray(array), digest_size=16)
+    whole = hashlib.blake2b(np.ascontiguousarray(array).data, digest_size=16)
     return array.shape, array.dtype.str, whole.digest()
 
 

@@ -47,8 +47,8 @@ class Case:
 
     @property
     def program(self) -> tuple[Any, ...]:
-        """Cases with equal ones share a compiled program; they stay in one process."""
-        return (self.family, self.subject, self.options, self.setting, self.dtype)
+        """Cases with equal ones share compiled programs or what Keras computed; they stay in one process."""
+        return (self.family, self.subject, self.options, self.setting)
 
     def rng(self, *parts: Hashable) -> np.random.Generator:
         """The generator of the case's numbers: the same in both precisions and for every reference."""
@@ -97,6 +97,8 @@ class Family:
       tolerance: what is demanded of a case.
       gate: "" or why the expected results prove nothing (nothing moved, all gradients are zero).
       plain: what plain JAX or optax computes, or None where it has no such thing. Only reported.
+      drawn: results that are drawn, other numbers in each precision: no float64 truth excuses them.
+      cost: about how many seconds of one core a case takes; long ones are begun first.
     """
 
     name: str
@@ -106,6 +108,8 @@ class Family:
     tolerance: Callable[[Case], Tolerance]
     gate: Callable[[Case, Results], str]
     plain: Callable[[Case, Any], Results | None] | None = None
+    drawn: tuple[str, ...] = ()
+    cost: float = 0.1
 
 
 @dataclass(frozen=True)

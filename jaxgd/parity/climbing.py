@@ -11,6 +11,7 @@ from typing import Any
 import jax
 
 from jaxgd import layers
+from jaxgd.keras_files.weights import placed
 from jaxgd.optimizers import OptimizerState
 from jaxgd.parity import flips, run_rungs, rungs
 from jaxgd.parity.replay import Replay, Truth
@@ -19,6 +20,9 @@ from jaxgd.parity.trace.recording import Recording
 
 NAMES = ("training", "weights", "forward", "loss", "gradients", "statistics", "update", "updates",
          "trajectory", "fit", "evaluate", "predict")  # fmt: skip
+
+
+_DRAW = (layers.Dropout, layers.GaussianNoise, layers.GaussianDropout, layers.AlphaDropout)
 
 
 @dataclass(frozen=True)
@@ -114,5 +118,5 @@ def _after_flip(own_run: Rung, rung: Rung) -> Rung:
 
 def _truth(recording: Recording, replay: Replay) -> Truth | None:
     """The float64 run of a float32 recording; None where random layers would draw other numbers."""
-    draws = any(isinstance(each, layers.Dropout | layers.GaussianNoise) for each in replay.model.layers)
+    draws = any(isinstance(layer, _DRAW) for _, _, layer, _ in placed(replay.model))
     return None if recording.dtype == "float64" or draws else Truth(recording)

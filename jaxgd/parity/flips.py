@@ -14,12 +14,15 @@ import numpy as np
 
 from jaxgd import layers
 from jaxgd._types import Array, Params
-from jaxgd.parity.kinks import distance, kinked_layers, side_of_inputs
+from jaxgd.model_base import Model
+from jaxgd.parity.kinks import distance, kinked_calls, side_of_inputs
 from jaxgd.parity.replay import Replay, Truth
 from jaxgd.parity.run_rungs import trajectory
 from jaxgd.parity.rung import CLOSE, Rung, below
 from jaxgd.parity.rungs import gradients_of_step
-from jaxgd.parity.trace.recording import flat
+from jaxgd.parity.trace.recording import flat, nested
+from jaxgd.parity.walk import caller, places, walk
+from jaxgd.training.bundle import Bundle
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,7 @@ class Flip:
     """One entry on different sides of a kink.
 
     Attributes:
-      step, layer, index: which step and layer; (row of the batch, unit).
+      step, layer, index: which step and call of a layer; (row of the batch, unit).
       z: what jaxgd's activation was applied to.
       explained: whether `z` is within rounding of the kink.
     """
@@ -44,19 +47,19 @@ class Flip:
 
 
 def pre_activations(replay: Replay, stacked: Params) -> dict[str, np.ndarray]:
-    """{layer: [steps, batch, ...]}: what kinked activations are applied to, with the given parameters."""
-    names = kinked_layers(replay.model)
+    """{place: [steps, batch, ...]}: what kinked activations are applied to, with the given parameters."""
+    names = kinked_calls(replay.model)
 
     def one(step: Array, stacked: Params) -> dict[str, Array]:
         params = replay.complete(jax.tree.map(lambda array: array[step], stacked))
         batch = replay.batch(replay.data, replay.schedule[step])
-        found, y = {}, replay.model.checked_input(batch["x"])
-        steps = replay.model.steps(training=True, key=replay.key_at(step), row_mask=batch.get("row_mask"))
-        for name, layer, context in steps:
-            if name in names:
-                z = layer.pre_activation(params.get(name, {}), y, context)
-                found[name] = jnp.zeros_like(y) if z is None else z
-            y = layer.forward(params.get(name, {}), y, context).y
+        x = batch["x"].arrays if isinstance(batch["x"], Bundle) else batch["x"]
+        told: Any = {"training": True, "key": replay.key_at(step), "row_mask": batch.get("row_mask")}
+        found = {}
+        for call in walk(replay.model, params, x, **told):
+            if call.place in names:
+                z = call.layer.pre_activation(params.get(call.name, {}), call.x, call.context)
+                found[call.place] = jnp.zeros_like(call.x) if z is None else z
         return found
 
     program = jax.jit(
@@ -79,7 +82,7 @@ def find(replay: Replay, ours: Params, theirs: Params) -> list[Flip]:
     mine = pre_activations(replay, ours)
     drift = mine if theirs is ours else pre_activations(replay, theirs)
     flips: list[Flip] = []
-    for layer, kinks in kinked_layers(replay.model).items():
+    for layer, kinks in kinked_calls(replay.model).items():
         if layer in masks:
             flips += _of_layer(replay, layer, kinks, masks[layer], mine[layer], drift[layer])
     return sorted(flips, key=lambda flip: flip.step)
@@ -140,7 +143,7 @@ def _corrected(replay: Replay, before: Params, flips: list[Flip]) -> dict[str, n
             home = _dense_before(replay, flip.layer)
             if home is None:
                 return None
-            kinks = kinked_layers(replay.model)[flip.layer]
+            kinks = kinked_calls(replay.model)[flip.layer]
             nearest = min(kinks.inputs, key=lambda place, z=flip.z: abs(place - z))
             gap = nearest - flip.z
             move = 2 * gap if gap else np.finfo(np.float32).tiny
@@ -152,16 +155,19 @@ def _corrected(replay: Replay, before: Params, flips: list[Flip]) -> dict[str, n
     return grads
 
 
-def _dense_before(replay: Replay, name: str) -> str | None:
-    """The dense layer with a bias whose output the named layer's activation gets, or None."""
-    place = replay.model.names.index(name)
-    for index in (place, place - 1):
-        layer = replay.model.layers[index] if index >= 0 else None
-        if isinstance(layer, layers.Dense):
-            return replay.model.names[index] if layer.use_bias else None
-        if index == place and not isinstance(layer, layers.ActivationLayer):
-            return None
-    return None
+def _dense_before(replay: Replay, place: str) -> str | None:
+    """The dense layer with a bias whose output the activation of a call gets, or None."""
+    model = replay.model
+    of_places = dict(places(model))
+    layer = dict(zip(model.names, model.layers, strict=True))[of_places[place]]
+    if isinstance(layer, layers.ActivationLayer):
+        return _dense_named(model, caller(model, place))
+    return _dense_named(model, of_places[place])
+
+
+def _dense_named(model: Model, name: str | None) -> str | None:
+    layer = None if name is None else dict(zip(model.names, model.layers, strict=True))[name]
+    return name if isinstance(layer, layers.Dense) and layer.use_bias else None
 
 
 def explain_trajectory(replay: Replay, broken: Rung, truth: Truth | None) -> Rung:
@@ -177,10 +183,8 @@ def explain_trajectory(replay: Replay, broken: Rung, truth: Truth | None) -> Run
 
 def _nested(replay: Replay) -> Params:
     """Our own run's parameters before each step, in the form of the recorded ones."""
-    found: dict[str, dict[str, Any]] = {}
-    for layer, leaves in replay.recording.tree("params").items():
-        for leaf, recorded in leaves.items():
-            own = replay.trajectory["params"][f"{layer}/{leaf}"]
-            stacked = np.concatenate([np.asarray(recorded[:1], own.dtype), own[:-1]])
-            found.setdefault(layer, {})[leaf] = jnp.asarray(stacked)
-    return found
+    found = {}
+    for path, recorded in flat(replay.recording.tree("params")).items():
+        own = replay.trajectory["params"][path]
+        found[path] = jnp.asarray(np.concatenate([np.asarray(recorded[:1], own.dtype), own[:-1]]))
+    return nested(found)

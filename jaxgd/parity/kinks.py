@@ -9,7 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxgd import activations
-from jaxgd.model import Sequential
+from jaxgd.model_base import Model
+from jaxgd.parity.walk import places
 
 
 class Kinks(NamedTuple):
@@ -29,14 +30,15 @@ KINKS = {
 }
 
 
-def kinked_layers(model: Sequential) -> dict[str, Kinks]:
-    """{layer: its activation's kinks} of the layers that have any."""
-    found = {}
-    for name, layer in zip(model.names, model.layers, strict=True):
+def kinked_calls(model: Model) -> dict[str, Kinks]:
+    """{place of a call: its activation's kinks}, where it has any; see `walk` for places."""
+    found, layers = {}, dict(zip(model.names, model.layers, strict=True))
+    for place, name in places(model):
+        layer = layers[name]
         chosen = getattr(layer, "activation", None)
         activation = None if chosen is None else activations.get(chosen)
         if activation is not None and not activation.options and activation.name in KINKS:
-            found[name] = KINKS[activation.name]
+            found[place] = KINKS[activation.name]
     return found
 
 

@@ -113,19 +113,19 @@ def run(bug: Bug) -> Caught:
     """Run the bug's cases without and with it."""
     clean = [outcome for outcome in _outcomes(bug) if not outcome.passed]
     with planted(bug):
-        failed = [outcome for outcome in _outcomes(bug) if not outcome.passed]
+        failed = next((outcome for outcome in _outcomes(bug) if not outcome.passed), None)
     if clean:
         return Caught(bug.name, bug.change, False, False, f"not green without the bug: {clean[0].message}")
-    if not failed:
+    if failed is None:
         return Caught(bug.name, bug.change, True, False, "every case still passes")
-    return Caught(bug.name, bug.change, True, True, f"{failed[0].case.id}: {failed[0].message}")
+    return Caught(bug.name, bug.change, True, True, f"{failed.case.id}: {failed.message}")
 
 
-def _outcomes(bug: Bug) -> list[Any]:
+def _outcomes(bug: Bug) -> Iterator[Any]:
     from jaxgd.parity.catalogue import FAMILIES
     from jaxgd.parity.judge import judge
 
-    return [judge(FAMILIES[case.family], case) for case in cases_of(bug)]
+    return (judge(FAMILIES[case.family], case) for case in cases_of(bug))
 
 
 def run_all(processes: int | None = None) -> list[Caught]:

@@ -27,8 +27,9 @@ class Parity:
         """Fail unless jaxgd trains a Keras model as TensorFlow does, rung by rung.
 
         Args:
-          keras_model: a `keras.Sequential`; it is as before afterwards.
-          x, y, sample_weight: rows to train on; as many of the first as the steps need are used.
+          keras_model: a `keras.Sequential` or a Functional model; it is as before afterwards.
+          x, y, sample_weight: rows to train on; as many of the first as the steps need are used. Of several
+            inputs or outputs a list, or a dict by their names.
           loss, optimizer: as for Keras's `compile`; None takes those the model was compiled with.
           steps: updates.
           batch_size: rows a step.

@@ -1,6 +1,6 @@
 """jaxgd's side of a recording: the same quantities, computed from the recorded weights, rows and seeds."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -13,11 +13,14 @@ import jaxgd
 from jaxgd import random
 from jaxgd._statistics import merge, partition
 from jaxgd._types import Array, Params, PyTree
+from jaxgd.keras_files.weights import named_leaves
 from jaxgd.optimizers import OptimizerState
-from jaxgd.parity.trace.recording import Recording, flat
-from jaxgd.parity.trace.setup import declared_params, initial_state, make_setup, params_at
-from jaxgd.training import TrainState, make_objective, make_step
+from jaxgd.parity.trace.recording import Recording, flat, nested
+from jaxgd.parity.trace.setup import declared_params, initial_state, make_setup, params_at, shapes_of
+from jaxgd.parity.walk import walk
+from jaxgd.training import TrainState, make_step
 from jaxgd.training.batching import take
+from jaxgd.training.bundle import Bundle, bundled
 from jaxgd.training.inputs import check_targets
 
 ROUNDING = {"float64": 1e-12, "float32": 2e-6}
@@ -43,38 +46,38 @@ class Replay:
         self.wide = self.model.policy.params
         self.params = params_at(recording, self.model, 0)
         self.opt_state = initial_state(recording, self.setup, self.params)
-        self.objective = make_objective(
-            self.model,
-            self.setup.loss,
-            metrics=self.setup.metrics,
-            weighted_metrics=self.setup.weighted_metrics,
-            targets=recording.arrays["data/y"],
-        )
+        self.objective = self.setup.objective
+        inputs, outputs = len(self.model.input_names), len(self.model.output_names)
+        each = {"x": inputs, "y": outputs, "sample_weight": outputs}
+        self.arrays = {
+            name: recording.each(f"data/{name}", count)
+            for name, count in each.items()
+            if recording.has(f"data/{name}")
+        }
         self.data = self._data()
         self.schedule = jnp.asarray(recording.arrays["schedule"], jnp.int32)
         self.is_padded = bool((recording.arrays["schedule"] < 0).any())
 
-    def _data(self) -> dict[str, Array]:
-        data = self.recording.tree("data")
-        ready = {name: jnp.asarray(array, self.wide) for name, array in data.items() if name != "y"}
-        return {**ready, "y": check_targets(self.objective, data["y"])}
+    def _data(self) -> dict[str, Any]:
+        """Rows, as training takes them: several inputs or outputs as a `Bundle`."""
+        ready = {
+            name: bundled([None if one is None else jnp.asarray(one, self.wide) for one in arrays])
+            for name, arrays in self.arrays.items()
+            if name != "y"
+        }
+        return {**ready, "y": check_targets(self.objective, bundled(self.arrays["y"]))}
 
     @property
     def stacked(self) -> Params:
         """The recorded parameters of all steps, [steps + 1, ...]."""
-        shapes = jax.eval_shape(self.model.init)
-        return jax.tree.map(
-            lambda array, like: jnp.asarray(array, like.dtype),
-            self.recording.tree("params"),
-            {layer: {leaf: shapes[layer][leaf] for leaf in leaves}
-             for layer, leaves in self.recording.tree("params").items()},
-        )  # fmt: skip
+        shapes, recorded = shapes_of(self.model), flat(self.recording.tree("params"))
+        return nested({path: jnp.asarray(array, shapes[path].dtype) for path, array in recorded.items()})
 
     def complete(self, params: Params) -> Params:
         """Recorded parameters with the leaves that stand in the model's configuration."""
-        return {**declared_params(self.model), **params}
+        return nested({**declared_params(self.model), **named_leaves(params)})
 
-    def batch(self, data: Mapping[str, Array], rows: Array) -> dict[str, Array]:
+    def batch(self, data: Mapping[str, Any], rows: Array) -> dict[str, Array]:
         """One recorded batch."""
         batch = dict(take(data, rows))
         return {**batch, "row_mask": rows >= 0} if self.is_padded else batch
@@ -136,19 +139,15 @@ class Replay:
 
     def _recorded_grads(self, moving: PyTree) -> PyTree:
         """The recorded gradients; zero where none was recorded, None where nothing is trained."""
-        recorded = self.recording.tree("grads")
-        return {
-            layer: {
-                leaf: None
-                if value is None
-                else jnp.asarray(
-                    recorded.get(layer, {}).get(leaf, np.zeros((self.recording.steps, *value.shape))),
-                    value.dtype,
-                )
-                for leaf, value in leaves.items()
-            }
-            for layer, leaves in moving.items()
-        }
+
+        def of(path: Any, value: Any) -> Array:
+            recorded = self.recording.arrays.get(
+                f"grads/{jax.tree_util.keystr(path, simple=True, separator='/')}"
+            )
+            zeros = np.zeros((self.recording.steps, *value.shape))
+            return jnp.asarray(zeros if recorded is None else recorded, value.dtype)
+
+        return jax.tree_util.tree_map_with_path(of, moving)
 
     @cached_property
     def noise(self) -> tuple[str, ...]:
@@ -193,44 +192,41 @@ class Replay:
         """What `jaxgd.fit` gives from the recorded start, rows in order."""
         facts = self.recording.facts
         return jaxgd.fit(
-            self.model, self.recording.arrays["data/x"], self.recording.arrays["data/y"],
-            sample_weight=self.recording.arrays.get("data/sample_weight"), shuffle=False,
+            self.model, **self._rows(), shuffle=False,
             epochs=int(facts["epochs"]), batch_size=int(facts["batch_size"]), state=self.state(),
-            **self._compiled(), optimizer=self.setup.optimizer,
+            **self.setup.compiled, optimizer=self.setup.optimizer,
         )  # fmt: skip
 
     def evaluate(self) -> dict[str, Any]:
         """What `jaxgd.evaluate` gives at the last recorded parameters."""
         return jaxgd.evaluate(
-            self.model, params_at(self.recording, self.model, -1), self.recording.arrays["data/x"],
-            self.recording.arrays["data/y"], sample_weight=self.recording.arrays.get("data/sample_weight"),
-            batch_size=int(self.recording.facts["batch_size"]), **self._compiled(),
+            self.model, params_at(self.recording, self.model, -1), **self._rows(),
+            batch_size=int(self.recording.facts["batch_size"]), **self.setup.compiled,
         )  # fmt: skip
 
-    def predict(self) -> np.ndarray:
-        """What `jaxgd.predict` gives at the last recorded parameters."""
-        return jaxgd.predict(
-            self.model, params_at(self.recording, self.model, -1), self.recording.arrays["data/x"]
-        )
+    def predict(self) -> dict[str, np.ndarray]:
+        """What `jaxgd.predict` gives at the last recorded parameters: {path: an output}."""
+        params = params_at(self.recording, self.model, -1)
+        y = jaxgd.predict(self.model, params, self._rows()["x"])
+        each = list(y.values()) if isinstance(y, Mapping) else y if isinstance(y, list) else [y]
+        return numbered("predict", each)
 
-    def _compiled(self) -> dict[str, Any]:
-        return {
-            "loss": self.setup.loss,
-            "metrics": self.setup.metrics,
-            "weighted_metrics": self.setup.weighted_metrics,
-        }
+    def _rows(self) -> dict[str, Any]:
+        """Rows as a user gives them."""
+        rows = {name: each if len(each) > 1 else each[0] for name, each in self.arrays.items()}
+        return {"sample_weight": None, **rows}
 
     def layer_outputs(self) -> dict[str, np.ndarray]:
         """Each layer's output at inference, for the rows of the first recorded step."""
 
-        def program(params: Params, x: Array) -> dict[str, Array]:
-            outputs, y = {}, self.model.checked_input(x)
-            for name, layer, context in self.model.steps(training=False, key=None):
-                y = layer.forward(params.get(name, {}), y, context).y
-                outputs[name] = y
+        def program(params: Params, x: Any) -> dict[str, Array]:
+            outputs: dict[str, Array] = {}
+            for call in walk(self.model, params, x, training=False, key=None):
+                outputs |= numbered(call.place, list(call.y) if isinstance(call.y, tuple) else [call.y])
             return outputs
 
-        return flat(jax.jit(program)(self.params, self.data["x"][self.first_rows]))
+        x = self.data["x"][self.first_rows]
+        return flat(jax.jit(program)(self.params, x.arrays if isinstance(x, Bundle) else x))
 
     @property
     def first_rows(self) -> np.ndarray:
@@ -262,13 +258,19 @@ class Truth:
         return Replay(self.recording, "float64")
 
 
+def numbered(path: str, each: Sequence[Any]) -> dict[str, Any]:
+    """{path: the one of them}, or {path/0: the first, ...} of several.
+
+    >>> numbered("predict", [7]), numbered("predict", [7, 8])
+    ({'predict': 7}, {'predict/0': 7, 'predict/1': 8})
+    """
+    return {path: each[0]} if len(each) == 1 else {f"{path}/{index}": one for index, one in enumerate(each)}
+
+
 def _at(stacked: PyTree, step: Any) -> PyTree:
     return jax.tree.map(lambda array: array[step], stacked)
 
 
 def _pinned(params: Params, values: Mapping[str, Array]) -> Params:
     """The parameters with the given leaves, by path, in place of their own."""
-    for path, value in values.items():
-        layer, leaf = path.split("/")
-        params = {**params, layer: {**params[layer], leaf: value}}
-    return params
+    return nested({**named_leaves(params), **values}) if values else params

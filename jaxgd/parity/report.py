@@ -13,7 +13,7 @@ import numpy as np
 
 from jaxgd.parity.case import Outcome
 
-COMMAND = "jaxgd parity --planted --report parity"
+COMMAND = "jaxgd parity --planted --report parity --page docs/parity.md"
 PACKAGES = ("jax", "jaxlib", "optax", "numpy", "keras", "tensorflow-cpu")
 
 
@@ -111,13 +111,19 @@ class Report:
             "about": dict(self.about),
         }
 
+    def markdown(self) -> str:
+        """The page: `docs/parity.md`."""
+        from jaxgd.parity import report_markdown
+
+        return report_markdown.render(self)
+
     def write(self, folder: Path) -> None:
         """`parity.json`, `parity.md` and `parity.html` in a folder that exists."""
-        from jaxgd.parity import report_html, report_markdown
+        from jaxgd.parity import report_html
 
         details = {**self.summary(), "outcomes": [_plain_outcome(outcome) for outcome in self.outcomes]}
         (folder / "parity.json").write_text(json.dumps(details, allow_nan=False, indent=1), "utf-8")
-        (folder / "parity.md").write_text(report_markdown.render(self), "utf-8")
+        (folder / "parity.md").write_text(self.markdown(), "utf-8")
         (folder / "parity.html").write_text(report_html.render(self), "utf-8")
 
 

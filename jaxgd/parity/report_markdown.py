@@ -43,7 +43,7 @@ def _head(report: Report) -> str:
     about = report.about
     where = f"{about['date']}, Python {about['python']}, {about['versions']}; {about['processor']}."
     ran = f"{report.count} cases, {report.failed} failed, in {report.seconds:.0f} s. {where}"
-    return f"{ran}\n\nThis page is the `parity.md` that `{COMMAND}` writes.\n"
+    return f"{ran}\n\nThis page is written by `{COMMAND}`.\n"
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -1,17 +1,18 @@
 """Rows to try a model on: made up to suit its loss, and as many as a run of so many steps needs."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxgd.graphs import Graph
 from jaxgd.losses import Loss
-from jaxgd.model import Sequential
-from jaxgd.training import make_objective
+from jaxgd.model_base import Model
+from jaxgd.training.bundle import bundled
+from jaxgd.training.objective import Objective
+from jaxgd.training.per_output import Losses
 
-_LABELS = ("sparse_categorical_crossentropy", "categorical_generalized_cross_entropy")
+LABELS = ("sparse_categorical_crossentropy", "categorical_generalized_cross_entropy")
 _ONE_HOT = (
     "categorical_crossentropy",
     "categorical_focal_crossentropy",
@@ -33,16 +34,6 @@ class NotComparableError(ValueError):
     """A model that the ladder cannot be climbed with, for a reason that its user can change."""
 
 
-def stack_of(model: Sequential | Graph) -> Sequential:
-    """The model. Raises NotComparableError for a graph, whose steps no trace holds."""
-    if isinstance(model, Graph):
-        raise NotComparableError(
-            "the model is Functional; traces and the ladder know Sequential ones. Compare the predictions of "
-            "jaxgd.load(path) and the history of jaxgd.fit with Keras's instead."
-        )
-    return model
-
-
 class Extent(NamedTuple):
     """How long a run is."""
 
@@ -50,20 +41,28 @@ class Extent(NamedTuple):
     epochs: int
 
 
-def make_rows(model: Sequential, loss: Loss, num_rows: int, seed: int = 0) -> dict[str, np.ndarray]:
+def make_rows(model: Model, loss: Loss | Losses, num_rows: int, seed: int = 0) -> dict[str, Any]:
     """Random rows `x` and targets `y` of the kind that the loss takes; the same for the same seed.
+
+    Of several inputs or outputs a list of arrays; None for an output without a loss.
 
     >>> from jaxgd import losses, mlp
     >>> make_rows(mlp([4, 3]), losses.get("sparse_categorical_crossentropy"), 6)["y"].shape
     (6,)
     """
     rng = np.random.default_rng(seed)
-    x = rng.standard_normal((num_rows, *model.input_shape))
-    return {"x": x, "y": _targets(rng, loss.name, (num_rows, *model.output_shape))}
+    x = [rng.standard_normal((num_rows, *shape)) for shape in model.input_shapes]
+    of_outputs = [loss.of_output(index) if isinstance(loss, Losses) else loss
+                  for index in range(len(model.output_shapes))]  # fmt: skip
+    y = [
+        None if one is None else _targets(rng, one.name, (num_rows, *shape))
+        for one, shape in zip(of_outputs, model.output_shapes, strict=True)
+    ]
+    return {"x": x if len(x) > 1 else x[0], "y": y if len(y) > 1 else y[0]}
 
 
 def _targets(rng: np.random.Generator, name: str, shape: tuple[int, ...]) -> np.ndarray:
-    if name in _LABELS:
+    if name in LABELS:
         return rng.integers(0, shape[-1], shape[:-1])
     if name in _ONE_HOT:
         return np.eye(shape[-1])[rng.integers(0, shape[-1], shape[:-1])]
@@ -86,12 +85,18 @@ def extent(num_rows: int, steps: int, batch_size: int, short_batch: bool = True)
     return Extent(rows, max(2, -(-steps // -(-rows // batch_size))))
 
 
-def takes_short_batches(model: Sequential, loss: Loss, y: np.ndarray) -> bool:
-    """Whether the loss can leave out rows; one that couples the rows of a batch cannot."""
-    objective = make_objective(model, loss, targets=y, training=False)
-    batch = {"x": jnp.zeros((1, *model.input_shape)), "y": jnp.asarray(y[:1]), "row_mask": jnp.ones(1, bool)}
+def takes_short_batches(objective: Objective, y: Any) -> bool:
+    """Whether the loss can leave out rows; one that couples the rows of a batch cannot.
+
+    Args:
+      objective: of the model.
+      y: targets, a `Bundle` of several.
+    """
+    model = objective.model
+    x = bundled([jnp.zeros((1, *shape)) for shape in model.input_shapes])
+    batch = {"x": x, "y": jax.tree.map(jnp.asarray, y[:1]), "row_mask": jnp.ones(1, bool)}
     try:
-        jax.eval_shape(objective, jax.eval_shape(model.init), batch)
+        jax.eval_shape(objective.at_inference(), jax.eval_shape(model.init), batch)
     except ValueError as error:
         if "row_mask" in str(error):
             return False

@@ -115,5 +115,5 @@ def predict(replay: Replay) -> Rung:
     """The outputs at the last recorded parameters."""
     if not replay.recording.has("predict"):
         return skipped("predict", "not recorded")
-    expected = {"predict": replay.recording.arrays["predict"]}
-    return judged("predict", compare(expected, {"predict": replay.predict()}, whole(replay.recording)))
+    expected = {path: replay.recording.arrays[path] for path in replay.recording.below("predict")}
+    return judged("predict", compare(expected, replay.predict(), whole(replay.recording)))

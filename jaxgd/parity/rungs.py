@@ -26,6 +26,7 @@ from jaxgd.parity.rung import (
 )
 from jaxgd.parity.trace.recording import Recording, flat
 from jaxgd.parity.trace.setup import params_at
+from jaxgd.parity.walk import places
 
 
 def training(recording: Recording) -> Rung:
@@ -87,7 +88,8 @@ def forward(replay: Replay) -> Rung:
         comparison = compare({path: output}, {path: outputs.get(path)}, whole(replay.recording))
         if not comparison.passed:
             return judged("forward", comparison)
-    return judged("forward", compare(expected, outputs, whole(replay.recording)), f"{len(expected)} layers")
+    count = len({name for _, name in places(replay.model)})
+    return judged("forward", compare(expected, outputs, whole(replay.recording)), f"{count} layers")
 
 
 def loss(replay: Replay) -> Rung:

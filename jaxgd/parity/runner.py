@@ -1,17 +1,20 @@
 """Runs cases in several processes: those that share a compiled program in the same one."""
 
+import contextlib
 import multiprocessing
 import os
+import queue
+import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from itertools import groupby
 from typing import Any
 
 from jaxgd._checks import unknown_name
 from jaxgd.parity.case import Case, Outcome
 
-_CHUNK, _ROUND = 24, 40
-"""Cases in a chunk; chunks that one process runs before it is replaced."""
+_CHUNK, _ROUND = 10.0, 20
+"""Seconds of work in a chunk, about; chunks that one process runs before it is replaced."""
 _SMOKE = {
     "activation": 50,
     "loss": 24,
@@ -93,55 +96,81 @@ def in_processes(
 ) -> list[Any]:
     """`function` of each argument, in fresh processes; `show` gets each result as it comes.
 
-    Processes are replaced now and then, as TensorFlow keeps every graph it has made. The pool's own way to do
-    so (`max_tasks_per_child`) can wait for ever in Python 3.11.
+    Each thread here has a process of its own and takes the next argument when it is done, so that none waits
+    for another. Processes are replaced now and then, as TensorFlow keeps every graph it has made. The pool's
+    own way to do so (`max_tasks_per_child`) can wait for ever in Python 3.11.
     """
-    results: list[Any] = []
+    pending: queue.SimpleQueue[int] = queue.SimpleQueue()
+    for index in range(len(arguments)):
+        pending.put(index)
+    results: dict[int, Any] = {}
+    one_at_a_time = threading.Lock()
+
+    def note(index: int, result: Any) -> None:
+        with one_at_a_time:
+            results[index] = result
+            if show is not None:
+                show(result)
+
+    def lane() -> None:
+        while not pending.empty():
+            _round(function, arguments, pending, note)
+
     count = max(1, min(processes or os.cpu_count() or 1, len(arguments)))
-    for start in range(0, len(arguments), _ROUND * count):
-        results += _round(function, arguments[start : start + _ROUND * count], count, show)
-    return results
+    with ThreadPoolExecutor(count) as lanes:
+        try:
+            for ended in [lanes.submit(lane) for _ in range(count)]:
+                ended.result()
+        except BaseException:  # the others end with what they are at
+            with contextlib.suppress(queue.Empty):
+                while True:
+                    pending.get_nowait()
+            raise
+    return [results[index] for index in range(len(arguments))]
 
 
 def _round(
     function: Callable[[Any], Any],
     arguments: Sequence[Any],
-    count: int,
-    show: Callable[[Any], None] | None,
-) -> list[Any]:
-    """`in_processes`, in one set of processes."""
+    pending: "queue.SimpleQueue[int]",
+    note: Callable[[int, Any], None],
+) -> None:
+    """What one process does before it is replaced."""
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(count, context, initializer=_start) as pool:
-        futures = [pool.submit(function, argument) for argument in arguments]
-        for future in as_completed(futures):
-            if show is not None:
-                show(future.result())
-    return [future.result() for future in futures]
+    with ProcessPoolExecutor(1, context, initializer=_start) as pool:
+        for _ in range(_ROUND):
+            try:
+                index = pending.get_nowait()
+            except queue.Empty:
+                return
+            note(index, pool.submit(function, arguments[index]).result())
 
 
 def chunks(cases: Sequence[Case]) -> Iterator[list[Case]]:
-    """Lists of cases that share programs, at most about 24 in one."""
-    groups = groupby(sorted(cases, key=lambda case: repr(case.program)), key=lambda case: case.program)
+    """Lists of cases that share programs, about equally long; those of costly cases come first."""
+    from jaxgd.parity.catalogue import FAMILIES
+
+    def order(case: Case) -> tuple[float, str]:
+        return (-FAMILIES[case.family].cost, repr(case.program))
+
     chunk: list[Case] = []
-    for _, group in groups:
-        chunk += group
-        if len(chunk) >= _CHUNK:
+    seconds = 0.0
+    for _, group in groupby(sorted(cases, key=order), key=lambda case: case.program):
+        chunk += (same := list(group))
+        seconds += sum(FAMILIES[case.family].cost for case in same)
+        if seconds >= _CHUNK:
             yield chunk
-            chunk = []
+            chunk, seconds = [], 0.0
     if chunk:
         yield chunk
 
 
 def run_here(cases: Sequence[Case]) -> list[Outcome]:
-    """Run cases in this process; what was compiled for them is dropped afterwards."""
-    import jax
-
+    """Run cases in this process."""
     from jaxgd.parity.catalogue import FAMILIES
     from jaxgd.parity.judge import judge
 
-    outcomes = [judge(FAMILIES[case.family], case) for case in cases]
-    jax.clear_caches()
-    return outcomes
+    return [judge(FAMILIES[case.family], case) for case in cases]
 
 
 def _start() -> None:

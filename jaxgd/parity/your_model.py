@@ -8,13 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from jaxgd import keras_files, losses
+from jaxgd import keras_files
+from jaxgd.model_base import Model
 from jaxgd.parity import keras_model_side as theirs
 from jaxgd.parity.climbing import Ladder, climb
-from jaxgd.parity.rows import NotComparableError, extent, make_rows, stack_of, takes_short_batches
+from jaxgd.parity.rows import NotComparableError, extent, make_rows, takes_short_batches
 from jaxgd.parity.rung import skipped
 from jaxgd.parity.trace.keras_recorder import record
 from jaxgd.parity.trace.recording import Recording, TraceError
+from jaxgd.training import make_objective
+from jaxgd.training.bundle import bundled
+from jaxgd.training.per_output import per_output
 
 DTYPES = ("float32", "float64")
 
@@ -34,7 +38,8 @@ def compare_file(
 
     Args:
       path: the file.
-      data: `x`, `y` and, if wanted, `sample_weight`; None makes up rows that suit the loss.
+      data: `x`, `y` and, if wanted, `sample_weight`; of several inputs or outputs a list or a dict by names.
+        None makes up rows that suit the losses.
       loss, optimizer: anything that Keras's `compile` takes, instead of the file's; needed if it has none.
       steps: updates; the same rows are met at least twice.
       batch_size: rows a step.
@@ -153,19 +158,38 @@ class _Trial:
         return climb(recording, loaded=params, loaded_state=None if training is None else training.opt_state)
 
     def recorded(self, network: Any, path: Path, name: str) -> Recording:
-        read, _, training = keras_files.load(path)
-        model, loss = stack_of(read), self._loss(training)
-        batch_size = min(self.batch_size, self._num_rows())
-        data = self.data or make_rows(model, loss, self._num_rows(), self.seed)
-        short = takes_short_batches(model, loss, np.asarray(data["y"]))
-        run = extent(len(data["x"]), self.steps, batch_size, short)
-        rows = {key: np.asarray(array)[: run.rows] for key, array in data.items()}
-        return record(network, path, rows, batch_size=batch_size, epochs=run.epochs, name=name)
-
-    def _num_rows(self) -> int:
-        return len(self.data["x"]) if self.data is not None else max(1, self.steps // 2) * self.batch_size
-
-    def _loss(self, training: Any) -> losses.Loss:
+        model, _, training = keras_files.load(path)
         if training is None or training.loss is None:
             raise NotComparableError("the model was saved without a loss.")
-        return losses.get(training.loss)
+        data = self._listed(model)
+        if data is None:
+            made_up = make_objective(model, training.loss, loss_weights=training.loss_weights).loss
+            data = make_rows(model, made_up, max(1, self.steps // 2) * self.batch_size, self.seed)
+        x, y = (bundled(data[name]) if isinstance(data[name], list) else data[name] for name in ("x", "y"))
+        batch_size = min(self.batch_size, len(x))
+        objective = make_objective(model, training.loss, loss_weights=training.loss_weights, targets=y)
+        run = extent(len(x), self.steps, batch_size, takes_short_batches(objective, y))
+        rows = {key: _first(value, run.rows) for key, value in data.items()}
+        return record(network, path, rows, batch_size=batch_size, epochs=run.epochs, name=name)
+
+    def _listed(self, model: Model) -> dict[str, Any] | None:
+        """The user's rows; of several inputs or outputs a list, in the model's order."""
+        if self.data is None:
+            return None
+        outputs, found = model.output_names, {}
+        for name, value in self.data.items():
+            if name == "x":
+                each: Sequence[Any] = model.inputs_of(value)
+            elif isinstance(value, Mapping | list | tuple) and len(outputs) > 1:
+                each = per_output(name, value, outputs, lambda one: False)
+            else:
+                each = [value]
+            arrays = [None if one is None else np.asarray(one) for one in each]
+            found[name] = arrays if len(arrays) > 1 else arrays[0]
+        return found
+
+
+def _first(value: Any, rows: int) -> Any:
+    if isinstance(value, list):
+        return [None if one is None else one[:rows] for one in value]
+    return value[:rows]

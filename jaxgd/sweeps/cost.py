@@ -6,6 +6,7 @@ In step (`vmap`) the first two are shared by all members of a call, save a small
 memory instead of the cache once the states of all members outgrow it.
 """
 
+import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,6 +71,7 @@ def workload(family: Family, state: int) -> Workload:
     )
 
 
+@functools.lru_cache(maxsize=256)
 def weights(model: Any) -> int:
     """Multiplications of one row's forward pass: the entries of all kernels."""
     return sum(leaf.size for leaf in jax.tree.leaves(jax.eval_shape(model.init)) if leaf.ndim > 1)

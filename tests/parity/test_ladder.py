@@ -313,12 +313,7 @@ def test_the_command_ends_with_2_for_what_cannot_be_compared(tmp_path, capsys):
     network.save(tmp_path / "unknown.keras")
     uncompiled = keras.Sequential([keras.Input((FEATURES,)), keras.layers.Dense(2)])
     uncompiled.save(tmp_path / "uncompiled.keras")
-    row = keras.Input((FEATURES,))
-    graph = keras.Model(row, keras.layers.Add()([row, keras.layers.Dense(FEATURES)(row)]))
-    graph.compile("sgd", "mse")
-    graph.save(tmp_path / "graph.keras")
     for arguments, message in (
-        ([str(tmp_path / "graph.keras")], "Functional"),
         (["verfy"], "Did you mean 'verify'"),
         ([str(tmp_path / "none.keras")], "none.keras"),
         ([str(tmp_path / "unknown.keras")], "Reshape"),

@@ -1,4 +1,4 @@
-"""`fit` from a seed: history and weights, with a short last batch and weights of rows, some of them zero."""
+"""`fit` from given weights: history and weights, with a short last batch and weights of rows, some zero."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,7 +10,7 @@ import jaxgd
 from jaxgd.parity.case import Case, Family, Results, options_of
 from jaxgd.parity.catalogue.gradient import SEED, flat
 from jaxgd.parity.catalogue.optimizer import make_optimizer
-from jaxgd.parity.catalogue.stacks import OUTPUTS, STACKS, data, our_model
+from jaxgd.parity.catalogue.stacks import OUTPUTS, STACKS, data, nested, our_model, start
 from jaxgd.parity.comparator import Tolerance
 from jaxgd.parity.judge import FLOAT32, FLOAT64
 
@@ -42,11 +42,12 @@ def cases() -> Iterator[Case]:
 
 
 def inputs(case: Case) -> Results:
-    """Rows, names of the layers, arguments of the optimizer and of `fit`."""
+    """Rows, weights to start from, names of the layers, arguments of the optimizer and of `fit`."""
     names = our_model(case.subject, case.get("loss"), case.dtype).names
     rows = data(case, case.get("loss"))
+    first = start(case, case.subject, case.get("loss"))
     metric = "accuracy" if "categorical" in case.get("loss") else "mean_absolute_error"
-    fixed = {"data": rows, "names": names, "seed": SEED, "fit": FIT}
+    fixed = {"data": rows, "start": first, "names": names, "seed": SEED, "fit": FIT}
     return {**fixed, "arguments": dict(case.options), "metrics": [metric]}
 
 
@@ -61,6 +62,7 @@ def got(case: Case, inputs: Results) -> Results:
         loss=case.get("loss"),
         optimizer=make_optimizer(case.get("optimizer"), inputs["arguments"]),
         metrics=inputs["metrics"],
+        params=nested(inputs["start"]),
         seed=inputs["seed"],
         **inputs["fit"],
     )
@@ -79,4 +81,4 @@ def gate(case: Case, expected: Results) -> str:
     return "" if losses[0] != losses[-1] else "the loss did not move"
 
 
-FIT_FAMILY = Family("fit", cases, inputs, got, tolerance, gate)
+FIT_FAMILY = Family("fit", cases, inputs, got, tolerance, gate, cost=2.5)

@@ -1,4 +1,4 @@
-"""Models: weights from a seed, forward pass, loss and every gradient, for many stacks and losses."""
+"""Models: weights from a seed; forward pass, loss and gradients from given ones, for many stacks, losses."""
 
 import functools
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import jaxgd
 from jaxgd._statistics import merge, partition
 from jaxgd.parity.case import Case, Family, Results, options_of
-from jaxgd.parity.catalogue.stacks import OUTPUTS, STACKS, data, our_model
+from jaxgd.parity.catalogue.stacks import OUTPUTS, STACKS, data, nested, our_model, start
 from jaxgd.parity.comparator import Tolerance
 from jaxgd.parity.judge import FLOAT32, FLOAT64, largest
 
@@ -33,19 +33,21 @@ def cases() -> Iterator[Case]:
 
 
 def inputs(case: Case) -> Results:
-    """The rows, and the names of the layers."""
-    model = our_model(case.subject, case.get("loss"), case.dtype)
-    return {"data": data(case, case.get("loss")), "seed": SEED, "names": model.names}
+    """The rows, the weights to start from, and the names of the layers."""
+    stack, loss = case.subject, case.get("loss")
+    names = our_model(stack, loss, case.dtype).names
+    return {"data": data(case, loss), "start": start(case, stack, loss), "seed": SEED, "names": names}
 
 
 @functools.partial(jax.jit, static_argnames="objective")
-def _loss_and_gradients(objective: Any, params: Any, batch: Any, key: Any) -> tuple[Any, Any]:
+def _results(objective: Any, params: Any, batch: Any, key: Any) -> tuple[Any, Any, Any]:
+    """Prediction, loss and gradients, in one program."""
     moving, fixed = partition(params, objective.model.trainable(params))
 
     def loss(moving: Any) -> Any:
         return objective(merge(moving, fixed), batch, key)[0]
 
-    return jax.value_and_grad(loss)(moving)
+    return objective.model.apply(params, batch["x"]), *jax.value_and_grad(loss)(moving)
 
 
 def got(case: Case, inputs: Results) -> Results:
@@ -57,12 +59,12 @@ def got(case: Case, inputs: Results) -> Results:
         "y": jnp.asarray(rows["y"]),
         "sample_weight": jnp.asarray(rows["weights"]),
     }
-    params = model.init(inputs["seed"])
     objective = jaxgd.make_objective(model, case.get("loss"), targets=rows["y"])
-    value, gradients = _loss_and_gradients(objective, params, batch, model.key(inputs["seed"]).at(0))
+    key = model.key(inputs["seed"]).at(0)
+    prediction, value, gradients = _results(objective, nested(inputs["start"]), batch, key)
     return {
-        "weights": flat(params),
-        "prediction": model.apply(params, batch["x"]),
+        "weights": flat(model.init(inputs["seed"])),
+        "prediction": prediction,
         "loss": value,
         "gradients": flat(gradients),
     }
@@ -88,4 +90,4 @@ def gate(case: Case, expected: Results) -> str:
     return "" if largest(expected["gradients"]) > 1e-6 and expected["loss"] != 0 else "the gradients are zero"
 
 
-GRADIENT = Family("gradient", cases, inputs, got, tolerance, gate)
+GRADIENT = Family("gradient", cases, inputs, got, tolerance, gate, drawn=("weights",), cost=0.9)

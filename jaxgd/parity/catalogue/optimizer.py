@@ -24,6 +24,7 @@ from jaxgd.parity.catalogue.optimizer_data import (
     VARIANTS,
     WRAPPERS,
 )
+from jaxgd.parity.catalogue.stacks import nested
 from jaxgd.parity.comparator import Tolerance
 from jaxgd.parity.judge import FLOAT32, FLOAT64, largest
 
@@ -85,15 +86,6 @@ def make_optimizer(class_name: str, given: dict[str, Any]) -> optimizers.Optimiz
     return from_config(class_name, given)
 
 
-def nested(flat: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """{"layer/leaf": value} as {layer: {leaf: value}}."""
-    tree: dict[str, dict[str, Any]] = {}
-    for path, value in flat.items():
-        layer, leaf = path.split("/")
-        tree.setdefault(layer, {})[leaf] = value
-    return tree
-
-
 @functools.partial(jax.jit, static_argnames="rule")
 def _run(rule: Any, state: Any, params: Any, grads: Any) -> tuple[Any, Any, Any]:
     """All steps in one program: parameters after each, the last state, and the finalized parameters."""
@@ -109,7 +101,7 @@ def _run(rule: Any, state: Any, params: Any, grads: Any) -> tuple[Any, Any, Any]
 def got(case: Case, inputs: Results) -> Results:
     """What jaxgd computes."""
     optimizer = make_optimizer(case.subject, inputs["arguments"])
-    params = jax.tree.map(jnp.asarray, nested(inputs["params"]))
+    params = nested(inputs["params"])
     history, state, final = _run(optimizer.rule, optimizer.init(params), params, nested(inputs["grads"]))
     steps = {path: np.asarray(value) for path, value in _flat(history).items()}
     moved = optimizer_data.moved(steps, inputs["params"])
@@ -169,4 +161,4 @@ def gate(case: Case, expected: Results) -> str:
     return "" if largest(expected["moved"]) > 0 else "no parameter moved"
 
 
-OPTIMIZER = Family("optimizer", cases, inputs, got, tolerance, gate, plain)
+OPTIMIZER = Family("optimizer", cases, inputs, got, tolerance, gate, plain, cost=0.5)

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 import jaxgd
@@ -71,6 +73,37 @@ def our_model(stack: str, loss: str, dtype: str) -> Any:
     """The model in jaxgd."""
     made = [getattr(jaxgd.layers, kind)(**_resolved(options)) for kind, options in layers_of(stack, loss)]
     return jaxgd.sequential(made, FEATURES, dtype=dtype)
+
+
+def start(case: Case, stack: str, loss: str) -> dict[str, np.ndarray]:
+    """Weights to start from, the same in both precisions, which an initializer's are not.
+
+    Every second bias is 0, where penalties have kinks; with rows of zeros all are, where activations have
+    theirs.
+    """
+    rng = case.rng("weights", stack, loss)
+    made = {}
+    for layer, leaves in jax.eval_shape(our_model(stack, loss, "float32").init).items():
+        for leaf, like in leaves.items():
+            normal = rng.standard_normal(like.shape)
+            if leaf == "kernel":
+                value = normal / np.sqrt(like.shape[0])
+            elif leaf in ("gamma", "moving_variance"):
+                value = 1.0 + 0.1 * np.abs(normal)
+            else:
+                value = 0.1 * normal
+                value[:: 1 if case.regime == "zero rows" else 2] = 0.0
+            made[f"{layer}/{leaf}"] = case.cast(value)
+    return made
+
+
+def nested(flat: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """{"layer/leaf": value} as {layer: {leaf: value}}."""
+    tree: dict[str, dict[str, Any]] = {}
+    for path, value in flat.items():
+        layer, leaf = path.split("/")
+        tree.setdefault(layer, {})[leaf] = jnp.asarray(value)
+    return tree
 
 
 def _resolved(options: dict[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from jaxgd.parity.case import Case, Family, Results, options_of
 from jaxgd.parity.catalogue.gradient import SEED, flat
 from jaxgd.parity.catalogue.optimizer import make_optimizer
 from jaxgd.parity.catalogue.optimizer_data import VARIANTS
-from jaxgd.parity.catalogue.stacks import data, our_model
+from jaxgd.parity.catalogue.stacks import data, nested, our_model, start
 from jaxgd.parity.comparator import Tolerance
 from jaxgd.parity.judge import FLOAT32, FLOAT64
 
@@ -28,11 +28,17 @@ weights that differ by 1e-15, ends 3e-3 away by RMSprop's default rate and 9e-2 
 _CENTERED = {"learning_rate": 2e-5, "epsilon": 1e-4}
 """The variance of gradients that hardly change cancels to noise, which a small epsilon lets through: by it
 jaxgd ends 8e-11 from itself at any rate."""
+_WRAPPERS: list[tuple[str, dict[str, Any]]] = [
+    ("LossScaleOptimizer", {"inner": "Adam", "initial_scale": 64.0, "dynamic_growth_steps": 90}),
+    ("LossScaleOptimizer", {"inner": "SGD", "initial_scale": 4.0, "dynamic_growth_steps": 100}),
+    ("MultiOptimizer", {"inner": "Adam", "routes": ((".*/bias", "Nadam"), (".*dense_1/kernel", "Lion"))}),
+]
+"""The scale doubles about ten times in a run, and stays finite."""
 
 
 def cases() -> Iterator[Case]:
     """Every optimizer of the catalogue in both precisions; TensorFlow runs a `tf.function`."""
-    for subject, options in VARIANTS:
+    for subject, options in [*VARIANTS, *_WRAPPERS]:
         calm = {"learning_rate": _CALM[subject]} if subject in _CALM else {}
         calm = _CENTERED if "centered" in options else calm
         case = Case("trajectory", subject, options_of(**{**options, **calm}), reference="function")
@@ -42,13 +48,11 @@ def cases() -> Iterator[Case]:
 
 def inputs(case: Case) -> Results:
     """The rows and the first weights, the same for every optimizer and in both precisions."""
-    with jax.enable_x64(False):
-        weights = our_model(STACK, LOSS, "float32").init(SEED)
-    start = {path: case.cast(value) for path, value in flat(weights).items()}
     names = our_model(STACK, LOSS, case.dtype).names
-    rows = data(replace(case, subject=STACK, options=()), LOSS)
+    same = replace(case, subject=STACK, options=())
+    rows = data(same, LOSS)
     fixed = {"stack": STACK, "loss": LOSS, "seed": SEED, "names": names, "checkpoints": CHECKPOINTS}
-    fixed["start"] = start
+    fixed["start"] = start(same, STACK, LOSS)
     return {**fixed, "data": rows, "arguments": dict(case.options)}
 
 
@@ -67,18 +71,10 @@ def got(case: Case, inputs: Results) -> Results:
     batch = {name: jnp.asarray(inputs["data"][name]) for name in ("x", "y")}
     optimizer = make_optimizer(case.subject, inputs["arguments"])
     step = jaxgd.make_step(jaxgd.make_objective(model, LOSS, targets=inputs["data"]["y"]), optimizer)
-    state = jaxgd.TrainState.create(params=_tree(inputs["start"]), optimizer=optimizer)
+    state = jaxgd.TrainState.create(params=nested(inputs["start"]), optimizer=optimizer)
     params, losses = _run(step, state, batch, max(CHECKPOINTS))
     at = np.asarray(CHECKPOINTS) - 1
     return {"trajectory": {path: value[at] for path, value in flat(params).items()}, "losses": losses[at]}
-
-
-def _tree(start: Results) -> dict[str, dict[str, Any]]:
-    tree: dict[str, dict[str, Any]] = {}
-    for path, value in start.items():
-        layer, leaf = path.split("/")
-        tree.setdefault(layer, {})[leaf] = jnp.asarray(value)
-    return tree
 
 
 def tolerance(case: Case) -> Tolerance:
@@ -91,4 +87,4 @@ def gate(case: Case, expected: Results) -> str:
     return "" if expected["losses"][-1] < expected["losses"][0] else "the loss did not go down"
 
 
-TRAJECTORY_FAMILY = Family("trajectory", cases, inputs, got, tolerance, gate)
+TRAJECTORY_FAMILY = Family("trajectory", cases, inputs, got, tolerance, gate, cost=1.5)

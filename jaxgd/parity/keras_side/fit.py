@@ -3,14 +3,15 @@
 import numpy as np
 
 from jaxgd.parity.case import Case, Results
-from jaxgd.parity.keras_side.models import keras_model, weights_of
+from jaxgd.parity.keras_side.models import keras_model, set_weights, weights_of
 from jaxgd.parity.keras_side.optimizer import make_optimizer
 
 
 def expected(case: Case, inputs: Results) -> Results:
     """The history of every column, and the weights afterwards."""
     loss, data = case.get("loss"), inputs["data"]
-    model = keras_model(case.subject, loss, inputs["seed"])
+    model = keras_model(case.subject, loss, inputs["seed"], inputs["names"])
+    set_weights(model, inputs["start"], inputs["names"])
     optimizer = make_optimizer(case.get("optimizer"), inputs["arguments"])
     model.compile(optimizer=optimizer, loss=loss, metrics=inputs["metrics"], jit_compile=False)
     history = model.fit(

@@ -5,13 +5,13 @@ import tensorflow as tf
 
 from jaxgd.parity.case import Case, Results
 from jaxgd.parity.keras_side import executed
-from jaxgd.parity.keras_side.models import keras_model, weights_of
+from jaxgd.parity.keras_side.models import keras_model, set_weights, weights_of
 
 
 def expected(case: Case, inputs: Results) -> Results:
     """All rungs up to the gradients, by the same path as `fit` takes."""
     loss, data = case.get("loss"), inputs["data"]
-    model = keras_model(case.subject, loss, inputs["seed"])
+    model = keras_model(case.subject, loss, inputs["seed"], inputs["names"])
     model.compile(loss=loss, optimizer="sgd")
     x, y, weights = (tf.constant(data[name]) for name in ("x", "y", "weights"))
     variables = model.trainable_variables
@@ -22,6 +22,7 @@ def expected(case: Case, inputs: Results) -> Results:
         return value, tape.gradient(value, variables)
 
     initial = weights_of(model, inputs["names"])
+    set_weights(model, inputs["start"], inputs["names"])
     prediction = keras.ops.convert_to_numpy(model(x, training=False))
     value, gradients = executed(both, case.reference)()
     places = {id(v): path for path, v in _variables(model, inputs["names"]).items()}

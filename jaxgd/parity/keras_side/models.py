@@ -18,10 +18,13 @@ _CLASSES = {
 }
 
 
-def keras_model(stack: str, loss: str, seed: int) -> Any:
-    """The model, its weights drawn after `set_random_seed(seed)`."""
+def keras_model(stack: str, loss: str, seed: int, names: tuple[str, ...]) -> Any:
+    """The model, its layers named as jaxgd's, its weights drawn after `set_random_seed(seed)`."""
     keras.utils.set_random_seed(seed)
-    layers = [_CLASSES[kind](**_resolved(options)) for kind, options in layers_of(stack, loss)]
+    layers = [
+        _CLASSES[kind](name=name, **_resolved(options))
+        for name, (kind, options) in zip(names, layers_of(stack, loss), strict=True)
+    ]
     return keras.Sequential([keras.Input((FEATURES,)), *layers])
 
 
@@ -32,6 +35,11 @@ def _resolved(options: dict[str, Any]) -> dict[str, Any]:
         else value
         for key, value in options.items()
     }
+
+
+def set_weights(model: Any, start: dict[str, np.ndarray], names: tuple[str, ...]) -> None:
+    """Give the model the weights {"layer/leaf": value}."""
+    model.set_weights([start[path] for path in weights_of(model, names)])
 
 
 def weights_of(model: Any, names: tuple[str, ...]) -> dict[str, np.ndarray]:

@@ -4,16 +4,16 @@ import numpy as np
 import tensorflow as tf
 
 from jaxgd.parity.case import Case, Results
-from jaxgd.parity.keras_side.models import keras_model, weights_of
+from jaxgd.parity.keras_side.models import keras_model, set_weights, weights_of
 from jaxgd.parity.keras_side.optimizer import make_optimizer
 
 
 def expected(case: Case, inputs: Results) -> Results:
     """The losses and weights at the checkpoints."""
     data = inputs["data"]
-    model = keras_model(inputs["stack"], inputs["loss"], inputs["seed"])
+    model = keras_model(inputs["stack"], inputs["loss"], inputs["seed"], inputs["names"])
     model.compile(loss=inputs["loss"])
-    model.set_weights([inputs["start"][path] for path in weights_of(model, inputs["names"])])
+    set_weights(model, inputs["start"], inputs["names"])
     optimizer = make_optimizer(case.subject, inputs["arguments"])
     variables = model.trainable_variables
     optimizer.build(variables)
@@ -23,7 +23,8 @@ def expected(case: Case, inputs: Results) -> Results:
     def step() -> tf.Tensor:
         with tf.GradientTape() as tape:
             loss = model.compute_loss(x=x, y=y, y_pred=model(x, training=True))
-        optimizer.apply(tape.gradient(loss, variables), variables)
+            scaled = optimizer.scale_loss(loss)
+        optimizer.apply(tape.gradient(scaled, variables), variables)
         return loss
 
     history, losses = [], []

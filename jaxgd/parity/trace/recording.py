@@ -10,7 +10,10 @@ from typing import Any
 import numpy as np
 
 REQUIRED = ("data/x", "data/y", "schedule", "losses")
-"""Arrays that every recording has, besides `params/...` and `grads/...`."""
+"""Arrays that every recording has, besides `params/...` and `grads/...`.
+
+Of several inputs or outputs they are numbered: `data/x/0`, `data/x/1` and so on.
+"""
 
 
 class TraceError(ValueError):
@@ -47,7 +50,26 @@ class Recording:
 
     def has(self, prefix: str) -> bool:
         """Whether any array stands at `prefix` or below it."""
-        return any(path == prefix or path.startswith(f"{prefix}/") for path in self.arrays)
+        return bool(self.below(prefix))
+
+    def below(self, prefix: str) -> list[str]:
+        """The paths that are `prefix` or below it."""
+        return [path for path in self.arrays if path == prefix or path.startswith(f"{prefix}/")]
+
+    @property
+    def num_rows(self) -> int:
+        """How many rows the data has."""
+        return len(self.arrays[self.below("data/x")[0]])
+
+    def each(self, path: str, count: int) -> list[np.ndarray | None]:
+        """One array for each of `count` inputs or outputs: at `path` if that is one, else at `path/0` and on.
+
+        >>> Recording({}, {"data/x/1": np.zeros(2)}).each("data/x", 2)
+        [None, array([0., 0.])]
+        """
+        if count == 1 or path in self.arrays:
+            return [self.arrays.get(path)] * count
+        return [self.arrays.get(f"{path}/{index}") for index in range(count)]
 
     def tree(self, prefix: str) -> dict[str, Any]:
         """The arrays below `prefix` as nested dicts.
@@ -55,16 +77,10 @@ class Recording:
         >>> Recording({}, {"params/dense/bias": np.zeros(2)}).tree("params")
         {'dense': {'bias': array([0., 0.])}}
         """
-        root: dict[str, Any] = {}
-        for path, array in self.arrays.items():
-            if not path.startswith(f"{prefix}/"):
-                continue
-            node = root
-            *parents, leaf = path.removeprefix(f"{prefix}/").split("/")
-            for parent in parents:
-                node = node.setdefault(parent, {})
-            node[leaf] = array
-        return root
+        start = f"{prefix}/"
+        return nested(
+            {path.removeprefix(start): a for path, a in self.arrays.items() if path.startswith(start)}
+        )
 
 
 def check_recording(recording: Recording) -> Recording:
@@ -75,16 +91,16 @@ def check_recording(recording: Recording) -> Recording:
     """
     arrays = recording.arrays
     for path in REQUIRED:
-        if path not in arrays:
+        if not recording.has(path):
             raise TraceError(f"{path}: missing.")
     if not recording.has("params") or not recording.has("grads"):
         raise TraceError("params, grads: expected at least one array of each.")
-    _check_schedule(arrays["schedule"], len(arrays["data/x"]), recording.steps)
+    _check_schedule(arrays["schedule"], recording.num_rows, recording.steps)
     lengths = {"params": recording.steps + 1, "state": recording.steps + 1, "masks": recording.steps}
     for path, array in arrays.items():
         expected = {**lengths, "grads": recording.steps}.get(path.split("/")[0])
         if path.startswith("data/"):
-            expected = len(arrays["data/x"])
+            expected = recording.num_rows
         if expected is not None and (array.ndim == 0 or len(array) != expected):
             raise TraceError(f"{path}: expected {expected} entries, got shape {list(array.shape)}.")
     return recording
@@ -109,3 +125,19 @@ def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, np.ndarray]:
         elif value is not None:
             found[path] = np.asarray(value)
     return found
+
+
+def nested(flat_tree: Mapping[str, Any]) -> dict[str, Any]:
+    """{path: array} as nested dicts: the inverse of `flat`.
+
+    >>> nested({"dense/bias": 1})
+    {'dense': {'bias': 1}}
+    """
+    root: dict[str, Any] = {}
+    for path, value in flat_tree.items():
+        node = root
+        *parents, leaf = path.split("/")
+        for parent in parents:
+            node = node.setdefault(parent, {})
+        node[leaf] = value
+    return root

@@ -9,21 +9,23 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from jaxgd import losses, optimizers, random
+from jaxgd import optimizers, random
 from jaxgd._checks import unknown_name
 from jaxgd._types import Params
-from jaxgd.keras_files.compiling import read_loss, read_metrics
+from jaxgd.keras_files.compiled import read_compiled
 from jaxgd.keras_files.errors import KerasFileError
 from jaxgd.keras_files.model_configs import read_model
 from jaxgd.keras_files.optimizer_cells import Cell, cells
 from jaxgd.keras_files.optimizer_state import get, read_state, trainable_part
 from jaxgd.keras_files.optimizer_wrappers import read_optimizer
+from jaxgd.keras_files.weights import named_leaves, placed
 from jaxgd.layers import Normalization
-from jaxgd.losses import Loss
-from jaxgd.model import Sequential
+from jaxgd.model_base import Model
 from jaxgd.optimizers import Optimizer, OptimizerState
-from jaxgd.parity.rows import stack_of
-from jaxgd.parity.trace.recording import Recording, TraceError
+from jaxgd.parity.trace.recording import Recording, TraceError, flat, nested
+from jaxgd.training import make_objective
+from jaxgd.training.bundle import bundled
+from jaxgd.training.objective import Objective
 
 OPTAX = ("adabelief", "adadelta", "adagrad", "adam", "adamax", "adamw", "lion", "nadam", "rmsprop", "sgd")
 """Transformations of optax that a recording may name; their arguments are numbers and truth values."""
@@ -34,16 +36,17 @@ class Setup:
     """A recording's instructions.
 
     Attributes:
-      model, loss, metrics, weighted_metrics, optimizer: as `jaxgd.fit` takes them.
+      model, optimizer: as `jaxgd.fit` takes them.
+      compiled: loss, loss_weights, metrics, weighted_metrics, as `jaxgd.fit` takes them.
+      objective: what both are trained by.
       key: the seeds of the layers that draw, or None.
       cells: {path below `state/`: where it stands in an `OptimizerState`}; empty if nothing is known of it.
     """
 
-    model: Sequential
-    loss: Loss
-    metrics: tuple[Any, ...]
-    weighted_metrics: tuple[Any, ...]
+    model: Model
     optimizer: Optimizer
+    compiled: Mapping[str, Any]
+    objective: Objective
     key: Any
     cells: Mapping[str, Any]
 
@@ -60,16 +63,17 @@ def make_setup(recording: Recording, dtype: str | None = None) -> Setup:
     """
     facts = recording.facts
     try:
-        model = stack_of(read_model(with_dtype(facts["model"], dtype or recording.dtype), "highest"))
-        y_shape = recording.arrays["data/y"].shape
-        loss = losses.resolve(read_loss(facts["loss"], "loss"), y_shape, (1, *model.output_shape))
+        model = read_model(with_dtype(facts["model"], dtype or recording.dtype), "highest")
+        compiled = read_compiled({**facts, "loss": facts["loss"]}, model)
+        if compiled["loss"] is None:
+            raise TraceError("loss: expected one, got nothing.")
+        targets = bundled(recording.each("data/y", len(model.output_names)))
         optimizer = _optimizer(facts["optimizer"])
         return Setup(
             model=model,
-            loss=loss,
-            metrics=read_metrics(facts.get("metrics"), "metrics"),
-            weighted_metrics=read_metrics(facts.get("weighted_metrics"), "weighted_metrics"),
             optimizer=optimizer,
+            compiled=compiled,
+            objective=make_objective(model, **compiled, targets=targets),
             key=_key(facts.get("random"), model),
             cells=_cells(model, optimizer, facts["optimizer"]),
         )
@@ -82,6 +86,8 @@ def make_setup(recording: Recording, dtype: str | None = None) -> Setup:
 def with_dtype(config: Any, dtype: str) -> dict[str, Any]:
     """Keras's configuration of a model with every layer in one dtype."""
     changed = _replaced(config, dtype)
+    if changed.get("class_name") == "Functional":  # it has no dtype of its own
+        return changed
     return {**changed, "config": {"dtype": dtype, **changed["config"]}}
 
 
@@ -110,58 +116,58 @@ def _optimizer(value: Any) -> Optimizer:
     return read_optimizer(value, {}, "optimizer")
 
 
-def _cells(model: Sequential, optimizer: Optimizer, value: Any) -> dict[str, Any]:
+def _cells(model: Model, optimizer: Optimizer, value: Any) -> dict[str, Any]:
     if isinstance(value, Mapping) and value.get("library") == "optax":
         return {}
     found = optimizer_cells(model, optimizer).values()
     return {"/".join(map(str, cell.keys)): cell for cell in found if cell.constant is None}
 
 
-def optimizer_cells(model: Sequential, optimizer: Optimizer) -> dict[str, Cell]:
+def optimizer_cells(model: Model, optimizer: Optimizer) -> dict[str, Cell]:
     """{where Keras keeps a variable of the optimizer: what stands there}."""
     return cells(model, optimizer, jax.eval_shape(model.init))
 
 
-def _key(value: Any, model: Sequential) -> Any:
+def _key(value: Any, model: Model) -> Any:
     if value is None:
         return None
-    seeds = value["seeds"]
-    if len(seeds) != len(model.layers):
-        raise TraceError(f"random: expected {len(model.layers)} seeds, one a layer, got {len(seeds)}.")
+    seeds, expected = value["seeds"], sum(layer.num_generators for layer in model.layers)
+    if len(seeds) != expected:
+        raise TraceError(f"random: expected {expected} seeds, one a layer, got {len(seeds)}.")
     return random.keras_key([int(seed) for seed in seeds], int(value.get("draws", 0)))
 
 
-def declared_params(model: Sequential) -> dict[str, dict[str, Any]]:
-    """Leaves that stand in a layer's configuration, so that no recording has them."""
-    return {
-        name: layer.init({}, shape, model.policy.params)
-        for name, layer, shape in zip(model.names, model.layers, model.shapes, strict=False)
-        if isinstance(layer, Normalization) and layer.mean is not None
-    }
+def declared_params(model: Model) -> dict[str, Any]:
+    """{path: array} of leaves that stand in a layer's configuration, so that no recording has them."""
+    found: dict[str, Any] = {}
+    for keys, _, layer, shape in placed(model):
+        if isinstance(layer, Normalization) and layer.mean is not None:
+            found |= flat(layer.init({}, shape, model.policy.params), "/".join(keys))
+    return found
 
 
-def params_at(recording: Recording, model: Sequential, step: int) -> Params:
+def params_at(recording: Recording, model: Model, step: int) -> Params:
     """The parameters before update number `step`.
 
     Raises:
       TraceError: other leaves or shapes than the model's.
     """
-    stacked = recording.tree("params")
-    declared = declared_params(model)
-    params: dict[str, dict[str, Any]] = {}
-    for layer, leaves in jax.eval_shape(model.init).items():
-        params[layer] = dict(declared.get(layer, {}))
-        for leaf, shape in leaves.items():
-            if leaf in params[layer]:
-                continue
-            array = stacked.get(layer, {}).get(leaf)
-            if not isinstance(array, np.ndarray) or array.shape[1:] != shape.shape:
-                got = None if array is None else list(np.shape(array)[1:])
-                raise TraceError(
-                    f"params/{layer}/{leaf}: expected shape {list(shape.shape)} a step, got {got}."
-                )
-            params[layer][leaf] = jnp.asarray(array[step], shape.dtype)
-    return params
+    declared, found = declared_params(model), {}
+    for path, like in shapes_of(model).items():
+        if path in declared:
+            found[path] = declared[path]
+            continue
+        array = recording.arrays.get(f"params/{path}")
+        if array is None or array.shape[1:] != like.shape:
+            got = None if array is None else list(array.shape[1:])
+            raise TraceError(f"params/{path}: expected shape {list(like.shape)} a step, got {got}.")
+        found[path] = jnp.asarray(array[step], like.dtype)
+    return nested(found)
+
+
+def shapes_of(model: Model) -> dict[str, Any]:
+    """{path: shape and dtype} of a model's parameters."""
+    return named_leaves(jax.eval_shape(model.init))
 
 
 class _AtStart:
