@@ -32,6 +32,7 @@ def command(
     """Predictions of RUN_OR_MODEL for the rows of DATA, as they are in the file; the target may be missing.
 
     A regression gives a value a row. Classes give the name of the likeliest and the probability of each.
+    A model with several inputs takes their features side by side; its outputs are columns by their names.
     A folder, or a pattern in quotes, of Parquet, CSV, TSV or NPY files is streamed: read, predicted and
     written some rows at a time. The file has its name when all of it is written.
 
@@ -85,7 +86,7 @@ def _predictions(
         return _of_stream(opened, data, on_bad_file)
     table = read(data)
     if isinstance(opened, BareModel):
-        return iter([_of_model(opened.predict(table))]), dict
+        return iter([opened.predict(table)]), dict
     return iter([_of_run(opened, table)]), lambda: opened.encoding.count_unknown(table)
 
 

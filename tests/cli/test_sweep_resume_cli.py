@@ -16,7 +16,7 @@ DATE = "1000000000"
 ENVIRONMENT = {**os.environ, "JAX_PLATFORMS": "cpu", "OMP_NUM_THREADS": "1", "SOURCE_DATE_EPOCH": DATE}
 SWEEP = [
     *("sweep", "points.csv", "--hidden", "4", "--grid", "learning_rate=0.1,0.03,0.01,0.003", "--plan", "map"),
-    *("--halving", "2:2000", "--epochs", "6000", "--lanes", "1", "--quiet", "--checkpoint-every", "0"),
+    *("--halving", "2:600", "--epochs", "2000", "--lanes", "1", "--quiet", "--checkpoint-every", "0"),
 ]  # fmt: skip
 
 
@@ -98,7 +98,7 @@ def test_a_sweep_in_use_is_refused(here):
 
 
 def test_damaged_checkpoints_are_said_and_nothing_is_overwritten(here):
-    call(*SWEEP, "--epochs", "4000", "--out", "mine")
+    call(*SWEEP, "--epochs", "900", "--out", "mine")
     for path in checkpoints(here / "mine"):
         path.write_bytes(path.read_bytes()[:-9])
     before = {path: path.read_bytes() for path in (here / "mine").rglob("*") if path.is_file()}
