@@ -64,7 +64,7 @@ def distance(result, reference):
 
 
 FLOAT64 = {
-    "rows on every device": [Layout(2), Layout(4)],
+    "rows on every device": [Layout(2), Layout(4), Layout(8)],
     "rows divided": [Layout(8, rows="sharded")],
     "columns divided": [Layout(4, 2)],
 }
