@@ -155,10 +155,8 @@ def _loss_of(subject: Subject, first: StepTaken, opened: LayerTrace) -> dict[str
     output = _output_of(subject, first, opened.node, at_logits)
     for each in subject.losses:
         if output is not None and each.output == output:
-            gap = (
-                np.asarray(opened.a, np.float64).reshape(subject.wanted[output].shape)
-                - subject.wanted[output]
-            )
+            y = subject.wanted[output]
+            gap = np.asarray(opened.a, np.float64).reshape(y.shape) - y
             slopes = opened.delta if at_logits else opened.upstream
             return {"output": output, "text": repr(each.loss), **_rule(gap, slopes)}
     return None

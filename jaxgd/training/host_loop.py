@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxgd._one_kernel import is_small
 from jaxgd._programs import Compiled, compiled
 from jaxgd._statistics import merge, partition
 from jaxgd._types import Array, PyTree
@@ -240,8 +241,10 @@ class HostLoop:
 
     def _compile(self, state: RunState) -> Compiled:
         arguments = self._arguments(state, self._limits(0, 0))
-        program = run_chunk if self.placement.layout is None else run_placed
-        return compiled(program, self.spec, arguments, donate=(1,))
+        if self.placement.layout is not None:
+            return compiled(run_placed, self.spec, arguments, donate=(1,))
+        small = is_small(self.spec.batch_size, state.train.params)
+        return compiled(run_chunk, self.spec, arguments, donate=(1,), small=small)
 
     def _unfinished(self, state: RunState) -> bool:
         stopped = state.stopping is not None and bool(state.stopping.stopped)
