@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from jaxgd.cli import completing
 from jaxgd.cli.errors import BadInput, bad_input, warnings_as_lines
 from jaxgd.cli.options import on_bad_file_option, output_options
 
@@ -12,8 +13,8 @@ if TYPE_CHECKING:
 
 
 @click.command("evaluate", short_help="Loss and metrics of a run or a .keras model.")
-@click.argument("source", metavar="RUN_OR_MODEL")
-@click.argument("data", required=False)
+@click.argument("source", metavar="RUN_OR_MODEL", shell_complete=completing.path)
+@click.argument("data", required=False, shell_complete=completing.data)
 @click.option("--target", metavar="COLUMN", help="Column to compare with; for a .keras file only.")
 @click.option("--task", metavar="TASK", help="regression, binary or multiclass; for a .keras file only.")
 @on_bad_file_option
@@ -31,7 +32,8 @@ def command(
     """Loss and metrics of RUN_OR_MODEL on all rows of DATA.
 
     Without DATA a run is evaluated on its own held-out rows, read again from where they were, and gives the
-    numbers that train printed. A folder of Parquet, CSV, TSV or NPY files is streamed.
+    numbers that train printed. A folder of Parquet, CSV, TSV or NPY files is streamed. A model with several
+    inputs takes their features side by side; the targets of several outputs are the columns of their names.
 
     \b
     Examples:
@@ -82,8 +84,7 @@ def _evaluate_stream(run: "Run", data: str | None, on_bad_file: str) -> dict:
         where = f"{run.config['results']['metrics_of']} rows of {run.config['data']['source']}"
         return _facts(where, rows.num_rows, run.evaluate(rows, None), 0)
     rows = rows_like(run, data, on_bad_file)
-    dropped = sum(block.place.rows for block in rows.blocks) - rows.num_rows
-    return _facts(data, rows.num_rows, run.evaluate(rows, None), dropped)
+    return _facts(data, rows.num_rows, run.evaluate(rows, None), rows.file_rows - rows.num_rows)
 
 
 def _evaluate_model(opened, data: str | None, target: str | None, task: str | None, on_bad_file: str) -> dict:

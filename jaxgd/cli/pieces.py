@@ -35,7 +35,10 @@ def write_pieces(pieces: Iterator[Columns], out: str) -> tuple[int, list[str]]:
 def _frame(columns: Columns) -> Any:
     import polars as pl
 
-    return pl.DataFrame({name: pl.Series(name, values.tolist()) for name, values in columns.items()})
+    def plain(values: np.ndarray) -> Any:
+        return values.astype(np.float64) if values.dtype.kind == "f" else values.tolist()
+
+    return pl.DataFrame({name: pl.Series(name, plain(values)) for name, values in columns.items()})
 
 
 def _write_csv(pieces: Iterator[Columns], stream: BinaryIO) -> tuple[int, list[str]]:

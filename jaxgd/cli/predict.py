@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
+from jaxgd.cli import completing
 from jaxgd.cli.errors import BadInput, bad_input, warnings_as_lines
 from jaxgd.cli.options import on_bad_file_option, output_options
 from jaxgd.cli.pieces import write_pieces
@@ -18,8 +19,8 @@ _ENDINGS = (".csv", ".parquet")
 
 
 @click.command("predict", short_help="Predictions of a run or a .keras model for new rows.")
-@click.argument("source", metavar="RUN_OR_MODEL")
-@click.argument("data")
+@click.argument("source", metavar="RUN_OR_MODEL", shell_complete=completing.path)
+@click.argument("data", shell_complete=completing.data)
 @click.option(
     "--out", default="-", show_default=True, metavar="FILE", help="A .csv or .parquet file; - prints CSV."
 )
@@ -31,6 +32,7 @@ def command(
     """Predictions of RUN_OR_MODEL for the rows of DATA, as they are in the file; the target may be missing.
 
     A regression gives a value a row. Classes give the name of the likeliest and the probability of each.
+    A model with several inputs takes their features side by side; its outputs are columns by their names.
     A folder, or a pattern in quotes, of Parquet, CSV, TSV or NPY files is streamed: read, predicted and
     written some rows at a time. The file has its name when all of it is written.
 
@@ -84,7 +86,7 @@ def _predictions(
         return _of_stream(opened, data, on_bad_file)
     table = read(data)
     if isinstance(opened, BareModel):
-        return iter([_of_model(opened.predict(table))]), dict
+        return iter([opened.predict(table)]), dict
     return iter([_of_run(opened, table)]), lambda: opened.encoding.count_unknown(table)
 
 
@@ -97,7 +99,7 @@ def _of_stream(
     from jaxgd.runs.training import precision_of
 
     if isinstance(opened, BareModel):
-        return map(_of_model, opened.predict_stream(data, on_bad_file)), dict
+        return (_of_model(outputs) for outputs in opened.predict_stream(data, on_bad_file)), dict
     rows = rows_like(opened, data, on_bad_file, with_target=False)
 
     def pieces() -> Iterator[dict[str, np.ndarray]]:

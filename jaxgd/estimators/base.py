@@ -128,7 +128,7 @@ class MLPEstimator(BaseEstimator):
         """The parameters so far. Raises ValueError if the network is another one now."""
         if model != self.model_:
             raise ValueError(
-                f"{type(self).__name__}: the network is another than the trained one: {self.model_!r} before, "
+                f"{type(self).__name__}: the network is not the trained one: {self.model_!r} before, "
                 f"{model!r} now; set warm_start=False, or keep its parameters."
             )
         return self.params_

@@ -34,7 +34,7 @@ class StreamPlan(AnyPlan):
         return Facts(
             source=self.settings.data,
             path=os.path.abspath(self.settings.data),
-            rows=sum(block.place.rows for block in stream.blocks),
+            rows=stream.file_rows,
             columns=len(stream.names),
             fingerprint=stream.fingerprint,
             kept=stream.num_rows,

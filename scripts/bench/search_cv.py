@@ -19,7 +19,7 @@ import warnings
 from typing import Any
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
-from page_sections import write_section  # noqa: E402
+from page_sections import write_section
 
 GRID = {
     "hidden_layer_sizes": [(32,), (48,), (64,), (32, 16), (48, 16), (64, 16)],
@@ -102,7 +102,8 @@ def section(found: dict[str, list[dict[str, float]]], epochs: int) -> str:
 
     rounds = len(found["sweep"])
     lines = [
-        f"{time.strftime('%Y-%m-%d')}, {os.cpu_count()} cores of {platform.machine()}, jaxgd {jaxgd.__version__}, "
+        f"{time.strftime('%Y-%m-%d')}, {os.cpu_count()} cores of {platform.machine()}, "
+        f"jaxgd {jaxgd.__version__}, "
         f"scikit-learn {sklearn.__version__}; load of the machine {os.getloadavg()[1]:.0f}. {epochs} epochs, "
         f"{rounds} rounds; the median, and the least in brackets; times the sweep by medians.",
         "",
