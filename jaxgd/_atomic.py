@@ -1,8 +1,13 @@
 """Files that are there whole or not at all."""
 
+import errno
+import glob
 import os
 import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -11,18 +16,33 @@ def write_bytes(path: Path, content: bytes) -> None:
     Raises:
       OSError: the folder cannot be written; the temporary file is gone then.
     """
+    with replacing(path) as stream:
+        stream.write(content)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A file to write, under a temporary name, that takes the place of `path` when the block ends well."""
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
+            yield stream
             stream.flush()
             os.fsync(stream.fileno())
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
     except BaseException:
-        os.unlink(temporary)
+        with suppress(FileNotFoundError):  # it has its name already
+            os.unlink(temporary)
         raise
     _sync_folder(path.parent)
+
+
+def tidy(folder: Path, names: Iterable[str]) -> None:
+    """Removes what a process that was killed while it wrote files of these names has left half done."""
+    for name in names:
+        for path in folder.glob(f".{glob.escape(name)}.*.tmp"):
+            path.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -37,11 +57,14 @@ def _umask() -> int:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Makes the new name itself durable, on systems where a folder can be opened."""
+    """Makes the new name itself durable, on systems where a folder can be opened and flushed."""
     if not hasattr(os, "O_DIRECTORY"):
         return
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
+    except OSError as error:  # some network and user-space file systems cannot
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS):
+            raise
     finally:
         os.close(descriptor)

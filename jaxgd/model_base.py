@@ -16,6 +16,7 @@ from jaxgd.layers import Context, Layer, Nested
 from jaxgd.model_parts import layer_names, merge_statistics
 
 PRECISIONS = ("default", "high", "highest")
+"""What a model's `precision` may be: how exactly an accelerator multiplies float32 matrices."""
 
 
 class Forward(NamedTuple):

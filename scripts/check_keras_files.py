@@ -2,8 +2,8 @@
 
     python scripts/check_keras_files.py --count 200 --page docs/keras-files-architectures.md
 
-Needs TensorFlow. With `--rows FILE` each comparison is appended to a file as it ends, and those that are in it
-already are not made again, so that a run may be cut and gone on with. Exits with 1 if any architecture is
+Needs TensorFlow. With `--rows FILE` each comparison is appended to a file as it ends, and those that are in
+it already are not made again, so that a run may be cut and gone on with. Exits with 1 if any architecture is
 farther apart than the tolerance. The tests run the first few.
 """
 

@@ -97,9 +97,13 @@ def show_fuzz(found: dict[str, Any]) -> list[str]:
 
 
 def show_overhead(found: dict[str, Any]) -> list[str]:
-    lines = ["| workload | with the look, us a step | without | difference |", "|---|---|---|---|"]
+    lines = ["| workload | with the look, us a step | without | difference | interval | pairs |"]
+    lines.append("|---|---|---|---|---|---|")
     for name, each in found.items():
-        lines.append(f"| `{name}` | {each['with']} | {each['without']} | {each['percent']} % |")
+        low, high = each.get("interval", ("-", "-"))
+        interval = f"{low} to {high} %"
+        cells = [f"`{name}`", each["with"], each["without"], f"{each['percent']} %", interval]
+        lines.append(f"| {' | '.join(map(str, cells))} | {each.get('pairs', '-')} |")
     return lines
 
 
@@ -111,6 +115,12 @@ CHECKS = {
         show_kills,
         "One run with dropout, batch statistics, shuffling, early stopping that restores the best epoch, an "
         "average of the parameters, accumulated gradients and a decaying rate. CI does it with 30 kills.",
+    ),
+    "sweep-kills": Check(
+        "A sweep killed and resumed",
+        "python scripts/reliability/kills.py --kills 60 --sweep",
+        show_kills,
+        "Twelve members by successive halving, in step, some of them diverging. CI does it with 7 kills.",
     ),
     "faults": Check(
         "Faults injected",
@@ -130,7 +140,8 @@ CHECKS = {
         "What the look for divergences costs",
         "python scripts/reliability/overhead.py",
         show_overhead,
-        "Processor time of two programs that differ in the look alone, by turns, the least of all turns.",
+        "Processor time of two programs that differ in the look alone, in pairs of short turns: the median "
+        "of the pairs' differences, and the interval that holds it with 95 %.",
     ),
     "steps": Check(
         "Ten million steps", f"{LOAD} steps", table, "One step an epoch: ten million epochs of history too."
@@ -172,16 +183,22 @@ Written by `python scripts/check_reliability.py`; do not edit. What is quick run
   always does; `jaxgd train --resume FOLDER` goes on. Parameters, history and model file are bit for bit
   those of a run that nothing ended. (A model file holds the date; with `SOURCE_DATE_EPOCH` set it is the
   same file.)
+- **What ends a run does not matter**: Ctrl-C once or twice, an error in a progress function, a full disk at
+  the very end, a folder that became read-only. The message says how to go on.
 - **Another run is refused.** Another setting or another data set is an error that names what differs.
   More epochs may be asked for. Another version of JAX or other devices are allowed and said. A function
   (a loss of one's own) is known by its name alone.
 - **A checkpoint is whole or not there.** It is one NPZ with a checksum of every array and of the whole,
   written under another name, flushed and renamed. The last three, and the best, are kept; none is
   written that is not finite.
-- **SIGTERM** saves and ends the process after the chunk under way, a quarter of a second; a single step
-  that takes longer is waited for. `jaxgd train` then exits with 143. A program with its own handler
-  keeps it.
-- **One run in a folder.** The lock is the kernel's, and goes with the process.
+- **Sweeps too.** `jaxgd sweep --resume FOLDER`, or `jaxgd.sweep(..., journal="file")` called again: members
+  that ended are in the journal, those under way go on where they stood when they were last saved, in the
+  same form and width, so that the bits are those of a sweep that nothing ended.
+- **SIGTERM and SIGHUP** save and end the process after the chunk under way, a quarter of a second. What
+  cannot be waited for, a long compilation or a single long step, is given up after 3.5 seconds: the last
+  checkpoint is whole then. The commands exit with 143. A program with its own handlers keeps them.
+- **One run in a folder.** The lock is the kernel's, and goes with the process. A file system that cannot
+  lock is said.
 - **A divergence is found and explained**: epoch, step, rows, what went first, the largest values before,
   what usually helps. `on_divergence="restore"` goes back to the start of the epoch with the lowest
   training loss and on with half the learning rate, at most `max_halvings` times, without compiling

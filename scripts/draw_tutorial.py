@@ -58,9 +58,13 @@ def draw_network() -> Figure:
         for (start, end), weight in np.ndenumerate(kernel):
             heights = columns[left][start], columns[left + 1][end]
             style = ("-", RED) if weight > 0 else ("--", BLUE)
-            axes.plot([left, left + 1], heights, style[0], color=style[1], linewidth=1.6 * abs(weight), zorder=1)
+            axes.plot(
+                [left, left + 1], heights, style[0], color=style[1], linewidth=1.6 * abs(weight), zorder=1
+            )
     for place, heights in enumerate(columns):
-        axes.scatter(np.full(len(heights), place), heights, s=130, color="white", edgecolors="black", zorder=2)
+        axes.scatter(
+            np.full(len(heights), place), heights, s=130, color="white", edgecolors="black", zorder=2
+        )
     words = ("5 inputs x", "10 hidden units\nrelu", "1 output\nsigmoid")
     for place, word in enumerate(words):
         axes.text(place, 1.02, word, ha="center", va="bottom")
@@ -86,8 +90,12 @@ def draw_chain() -> Figure:
     for place, word in zip(places, forward, strict=True):
         _box(axes, (place, 1), word, BLUE)
     for start, end, factor in zip(places, places[1:], factors[1:], strict=False):
-        axes.annotate("", (end - 0.42, 1.42), (start + 0.3, 1.42), arrowprops={"arrowstyle": "->", "color": BLUE})
-        axes.annotate("", (start + 0.3, 0.5), (end - 0.42, 0.5), arrowprops={"arrowstyle": "->", "color": RED})
+        axes.annotate(
+            "", (end - 0.42, 1.42), (start + 0.3, 1.42), arrowprops={"arrowstyle": "->", "color": BLUE}
+        )
+        axes.annotate(
+            "", (start + 0.3, 0.5), (end - 0.42, 0.5), arrowprops={"arrowstyle": "->", "color": RED}
+        )
         if start:
             axes.text((start + end) / 2, 0.36, factor, ha="center", va="top", color="#b03040")
     axes.text(4.1, 1.62, "forward: values", ha="center", color=BLUE)
@@ -168,7 +176,9 @@ def draw_ensemble() -> Figure:
     mean, spread = members.mean(axis=0), members.std(axis=0)
     figure = Figure(figsize=(7, 3.2))
     axes = figure.subplots()
-    axes.fill_between(grid[:, 0], mean - 2 * spread, mean + 2 * spread, color=BLUE, alpha=0.2, label="± 2 spreads")
+    axes.fill_between(
+        grid[:, 0], mean - 2 * spread, mean + 2 * spread, color=BLUE, alpha=0.2, label="± 2 spreads"
+    )
     axes.plot(grid, members.T, color=BLUE, linewidth=0.3, alpha=0.5)
     axes.plot(grid, mean, color=BLUE, label="mean of 20 networks")
     axes.plot(x, y, "o", color=RED, markersize=3.5, label="data")

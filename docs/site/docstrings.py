@@ -1,4 +1,4 @@
-"""Docstrings as the library writes them, turned into Markdown: formulas and examples become blocks of code."""
+"""Docstrings as the library writes them, as Markdown: formulas and examples become blocks of code."""
 
 import re
 

@@ -66,6 +66,7 @@ class Activation(Named):
 
 
 Identifier: TypeAlias = str | Activation | Callable[..., Any] | None
+"""What `get` takes: a name, an `Activation`, a function of one array, or None for no activation."""
 
 
 class _Rule(NamedTuple):

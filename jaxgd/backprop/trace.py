@@ -11,67 +11,22 @@ The rules of the single layers stand beside their forward rules, in `jaxgd.layer
 References: Rumelhart, Hinton and Williams (1986), "Learning representations by back-propagating errors".
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 
 from jaxgd import losses
 from jaxgd._types import Array, Params
+from jaxgd.backprop.graph import trace_graph
+from jaxgd.backprop.parts import LayerTrace, Trace, regularized, through
+from jaxgd.graphs import Graph
 from jaxgd.layers import Context, Gradients, Layer, Output
 from jaxgd.layers.base import count_rows
 from jaxgd.model import Sequential, without_padding
 
-
-@dataclass(frozen=True)
-class LayerTrace:
-    """What went through one layer, forward and backward.
-
-    Attributes:
-      name: the layer's name.
-      layer: its description.
-      x: its input, the activation of the layer before.
-      z: its pre-activation; None for a layer without one.
-      a: its output.
-      upstream: dL/da; None where a cross-entropy goes straight to the logits.
-      delta: dL/dz; None for a layer without a pre-activation.
-      gradients: {leaf: dL/dleaf}, regularizers included.
-      downstream: dL/dx, the upstream of the layer before.
-    """
-
-    name: str
-    layer: Layer
-    x: Array
-    z: Array | None
-    a: Array
-    upstream: Array | None
-    delta: Array | None
-    gradients: Mapping[str, Array]
-    downstream: Array
-
-
-@dataclass(frozen=True)
-class Trace:
-    """A pass forward and backward.
-
-    Attributes:
-      layers: first to last.
-      y_pred: the output.
-      loss: the scalar that training minimises, regularizers included.
-      gradients: {layer: {leaf: array}} like `params`; statistics have zeros.
-    """
-
-    layers: tuple[LayerTrace, ...]
-    y_pred: Array
-    loss: Array
-    gradients: dict[str, dict[str, Array]]
-
-    def __getitem__(self, name: str) -> LayerTrace:
-        for layer in self.layers:
-            if layer.name == name:
-                return layer
-        raise KeyError(name)
+INPUT = "/x"
+"""What the input of a stack of layers is called: no layer can have this name."""
 
 
 class _Visit(NamedTuple):
@@ -86,12 +41,13 @@ class _Visit(NamedTuple):
 
 
 def trace(
-    model: Sequential,
+    model: Sequential | Graph,
     params: Params,
     x: Any,
     y: Any,
     loss: Any = "mean_squared_error",
     *,
+    loss_weights: Sequence[float] | None = None,
     sample_weight: Any = None,
     row_mask: Any = None,
     training: bool = False,
@@ -99,11 +55,15 @@ def trace(
 ) -> Trace:
     """Forward and backward by the explicit chain rule, without automatic differentiation.
 
+    What a nested model and a `dot` layer do inside is left to JAX.
+
     Args:
       model, params: the network.
       x: [batch, features]; y: its targets.
       loss: a name, a `losses.Loss` or a function; losses that jaxgd does not know are differentiated by
-        JAX, all others by their own formula.
+        JAX, all others by their own formula. Of a graph with several outputs x, y and loss have an entry
+        for each; None is no loss.
+      loss_weights: how much of each output's loss the total has; None is 1 each.
       sample_weight: float[batch]; row_mask: bool[batch], as in `make_objective`.
       training, key: as in `model.forward`.
 
@@ -117,14 +77,19 @@ def trace(
     >>> float(one.loss), float(one["dense"].delta[0, 0]), float(one["dense"].gradients["kernel"][0, 0])
     (1.0, 2.0, 6.0)
     """
+    weighting = {"sample_weight": sample_weight, "row_mask": row_mask}
+    if isinstance(model, Graph):
+        more = {"loss_weights": loss_weights, "training": training, "key": key}
+        return trace_graph(model, params, x, y, loss, **weighting, **more)
     if not isinstance(model, Sequential):
-        raise TypeError(f"model: expected a stack of layers (mlp, sequential), got {type(model).__name__}.")
+        raise TypeError(
+            f"model: expected one of jaxgd's (mlp, sequential, graph), got {type(model).__name__}."
+        )
     rule = losses.get(loss)
     visits = _forward(model, params, x, training, key, row_mask)
     wide = model.policy.params
     y_pred = visits[-1].output.y.astype(wide)
     logits_at = _logits_layer(visits) if rule.uses_logits else None
-    weighting = {"sample_weight": sample_weight, "row_mask": row_mask}
     logits = None if logits_at is None else _logits(visits, logits_at).astype(wide)
     value = rule(y, y_pred, logits=logits, **weighting)
     if logits is None or logits_at is None:
@@ -173,49 +138,35 @@ def _backward(
     visits: list[_Visit], upstream: Array, start: int, from_logits: bool, row_mask: Any
 ) -> tuple[LayerTrace, ...]:
     """The layers from `start` down, each handing dL/dx to the one before; identities behind it pass by."""
-    traces = [_untouched(visit, upstream) for visit in visits[start + 1 :]]
+    names = (INPUT, *(visit.name for visit in visits))
+    traces = [
+        _layer_trace(visit, before, upstream, Gradients(upstream))
+        for before, visit in zip(names[start + 1 :], visits[start + 1 :], strict=False)
+    ]
     for index in range(start, -1, -1):
         visit = visits[index]
         at_logits = from_logits and index == start
-        gradients = _through(visit, upstream, at_logits, row_mask)
-        traces.insert(0, _layer_trace(visit, None if at_logits else upstream, gradients))
+        parts = (visit.layer, visit.leaves, visit.x, visit.output.y, visit.context, row_mask)
+        gradients = regularized(visit.layer, visit.leaves, through(*parts, upstream, at_logits))
+        traces.insert(0, _layer_trace(visit, names[index], None if at_logits else upstream, gradients))
         upstream = gradients.x
     return tuple(traces)
 
 
-def _through(visit: _Visit, upstream: Array, at_logits: bool, row_mask: Any) -> Gradients:
-    rules = visit.layer.backward_logits if at_logits else visit.layer.backward
-    gradients = rules(visit.leaves, visit.x, upstream, visit.context)
-    regularizer = visit.layer.output_regularizer()
-    if regularizer is None:
-        return gradients
-    y = visit.output.y
-    rows = count_rows(len(y), row_mask, y.dtype)
-    penalty = without_padding(regularizer.gradient(without_padding(y, row_mask)) / rows, row_mask)
-    return _added(gradients, visit.layer.backward(visit.leaves, visit.x, penalty, visit.context))
-
-
-def _added(first: Gradients, second: Gradients) -> Gradients:
-    """The chain rule is linear in what comes from upstream."""
-    both = {leaf: first.params[leaf] + second.params[leaf] for leaf in first.params}
-    if first.delta is None or second.delta is None:
-        return Gradients(first.x + second.x, both)
-    return Gradients(first.x + second.x, both, first.delta + second.delta)
-
-
-def _layer_trace(visit: _Visit, upstream: Array | None, gradients: Gradients) -> LayerTrace:
-    leaves = {leaf: value.astype(visit.leaves[leaf].dtype) for leaf, value in gradients.params.items()}
-    if visit.layer.trainable:
-        for leaf, rule in visit.layer.weight_regularizers().items():
-            leaves[leaf] = leaves[leaf] + rule.gradient(visit.leaves[leaf])
-    z = visit.layer.pre_activation(visit.leaves, visit.x, visit.context)
+def _layer_trace(visit: _Visit, before: str, upstream: Array | None, gradients: Gradients) -> LayerTrace:
     return LayerTrace(
-        visit.name, visit.layer, visit.x, z, visit.output.y, upstream, gradients.delta, leaves, gradients.x
+        name=visit.name,
+        layer=visit.layer,
+        x=visit.x,
+        z=visit.layer.pre_activation(visit.leaves, visit.x, visit.context),
+        a=visit.output.y,
+        upstream=upstream,
+        delta=gradients.delta,
+        gradients=gradients.params,
+        downstream=gradients.x,
+        node=visit.name,
+        inputs=(before,),
     )
-
-
-def _untouched(visit: _Visit, upstream: Array) -> LayerTrace:
-    return LayerTrace(visit.name, visit.layer, visit.x, None, visit.output.y, None, None, {}, upstream)
 
 
 def _activity(visits: list[_Visit], row_mask: Any) -> Array:

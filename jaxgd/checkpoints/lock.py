@@ -1,14 +1,17 @@
 """One run at a time in a folder. The lock is the kernel's: it ends with the process, however that ends."""
 
+import errno
 import os
 import socket
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from jaxgd.checkpoints.errors import FolderInUseError
+from jaxgd.checkpoints.errors import CheckpointWarning, FolderInUseError
 
 LOCK = "lock"
+_CANNOT_LOCK = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS)
 
 
 @contextmanager
@@ -49,4 +52,13 @@ def _acquire(descriptor: int) -> bool:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    except OSError as error:
+        if error.errno not in _CANNOT_LOCK:
+            raise
+        warnings.warn(
+            f"the file system cannot lock ({error.strerror}): a second run in the same folder would not be "
+            "noticed. See to it that there is none.",
+            CheckpointWarning,
+            stacklevel=2,
+        )
     return True

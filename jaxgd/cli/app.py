@@ -12,6 +12,7 @@ import jaxgd
 from jaxgd._checks import unknown_name
 from jaxgd.cli.commands import COMMANDS
 from jaxgd.cli.errors import INTERRUPTED, TERMINATED, BadInput
+from jaxgd.cli.next_step import with_next_step
 
 FIRST_STEPS = """\
 jaxgd {version}: multilayer perceptrons in JAX, in exactly Keras's meaning.
@@ -59,10 +60,10 @@ class App(click.Group):
         try:
             returned = super().main(args, prog_name, obj=tuple(args), **extra)
         except (KeyboardInterrupt, click.Abort):
-            click.echo("Interrupted.", err=True)
+            click.echo("Interrupted. Run it again, or see what is there with: jaxgd info", err=True)
             return INTERRUPTED
         except click.ClickException as error:
-            click.echo(f"Error: {_message(error)}", err=True)
+            click.echo(f"Error: {_message(error, args)}", err=True)
             return error.exit_code
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -70,17 +71,32 @@ class App(click.Group):
         return returned if isinstance(returned, int) else 0
 
 
-def _message(error: click.ClickException) -> str:
-    """One message, with where to read on if the words of the command were wrong."""
+def _message(error: click.ClickException, args: Sequence[str]) -> str:
+    """One message, with the next thing to do."""
     context = error.ctx if isinstance(error, click.UsageError) else None
-    advice = f" See {context.command_path} --help." if context is not None else ""
-    return error.format_message().rstrip() + advice
+    return with_next_step(error.format_message(), args, None if context is None else context.command_path)
+
+
+def _show_completion(context: click.Context, parameter: click.Parameter, shell: str | None) -> None:
+    if shell is not None:
+        from jaxgd.cli.completing import script
+
+        click.echo(script(shell), nl=False)
+        context.exit()
 
 
 @click.group(
     "jaxgd", cls=App, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]}
 )
 @click.version_option(jaxgd.__version__, prog_name="jaxgd")
+@click.option(
+    "--completion",
+    type=click.Choice(("bash", "zsh", "fish")),
+    is_eager=True,
+    expose_value=False,
+    callback=_show_completion,
+    help='What makes a shell complete. In its start-up file: eval "$(jaxgd --completion bash)"',
+)
 @click.pass_context
 def app(ctx: click.Context) -> None:
     """Multilayer perceptrons trained by gradient descent in JAX, in exactly Keras's meaning.

@@ -5,13 +5,14 @@ from typing import Any
 
 import click
 
+from jaxgd.cli import completing
 from jaxgd.cli.errors import BadInput, bad_input
 from jaxgd.cli.options import output_options
 
 
 @click.command("convert", short_help="A model or its weights from one of Keras's formats to another.")
-@click.argument("source", metavar="A")
-@click.argument("target", metavar="B")
+@click.argument("source", metavar="A", shell_complete=completing.path)
+@click.argument("target", metavar="B", shell_complete=completing.path)
 @click.option(
     "--model", metavar="MODEL", help="A .keras or .h5 file: whose weights A holds, if it is weights alone."
 )

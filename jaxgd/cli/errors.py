@@ -35,7 +35,7 @@ def bad_input() -> Iterator[None]:
 
 @contextmanager
 def saved_until_now(folder: Path, go_on: str) -> Iterator[None]:
-    """Says how to go on when a folder can no longer be written, or Ctrl-C is pressed once more.
+    """Says how to go on when files can no longer be written or read, or Ctrl-C is pressed once more.
 
     Put around what trains and saves, once something may have been saved.
     """
@@ -46,7 +46,8 @@ def saved_until_now(folder: Path, go_on: str) -> Iterator[None]:
         click.echo(f"Interrupted at once. {kept}", err=True)
         raise click.exceptions.Exit(INTERRUPTED) from error
     except OSError as error:
-        raise BadInput(f"{error.filename or folder}: {error.strerror or error}. {kept}") from error
+        said = f"{error.filename or folder}: {error.strerror}." if error.strerror else str(error)
+        raise BadInput(f"{said} {kept}") from error
 
 
 @contextmanager

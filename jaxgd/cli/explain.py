@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from jaxgd.cli import completing
 from jaxgd.cli.errors import BadInput, bad_input
 from jaxgd.cli.options import output_options, whole_numbers
 from jaxgd.runs.settings import DTYPES
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
 
 
 @click.command("explain", short_help="One training step laid open, number by number.")
-@click.argument("source", metavar="[RUN_OR_MODEL]", required=False)
-@click.argument("data", required=False)
+@click.argument("source", metavar="[RUN_OR_MODEL]", shell_complete=completing.path, required=False)
+@click.argument("data", required=False, shell_complete=completing.data)
 @click.option("--out", metavar="FILE.html", help="Also write one page that shows a whole run.")
 @click.option(
     "--row",

@@ -65,7 +65,7 @@ def _example(options: Mapping[str, Any]) -> Subject:
         whole.params,
         x[chosen],
         y[chosen],
-        loss=whole.loss,
+        loss=whole.losses[0].loss,
         optimizer=whole.optimizer,
         row_numbers=(chosen + 1).tolist(),
         seed=options["seed"],

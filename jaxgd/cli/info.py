@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from jaxgd.cli import completing
 from jaxgd.cli.errors import BadInput, bad_input
 from jaxgd.cli.options import output_options
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @click.command("info", short_help="What a run, a model, a table or this installation is.")
-@click.argument("subject", metavar="[RUN|MODEL|DATA]", required=False)
+@click.argument("subject", metavar="[RUN|MODEL|DATA]", shell_complete=completing.data, required=False)
 @output_options
 def command(subject: str | None, quiet: bool, color: bool, as_json: bool) -> None:
     """What a run folder, a file of Keras or a table holds; without an argument: versions, devices, precision.

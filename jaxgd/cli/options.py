@@ -17,6 +17,16 @@ def output_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
+on_bad_file_option = click.option(
+    "--on-bad-file",
+    default="stop",
+    show_default=True,
+    metavar="WAY",
+    help="A file of a folder that cannot be read: stop, or skip it.",
+)
+"""`--on-bad-file`."""
+
+
 def whole_numbers(context: click.Context, parameter: click.Parameter, value: str) -> tuple[int, ...]:
     """`128,64` as (128, 64), `none` as ()."""
     if value.strip().lower() in ("none", ""):

@@ -1,48 +1,55 @@
 """`jaxgd predict`."""
 
-import io
-import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
 
-from jaxgd.cli.errors import BadInput, bad_input
-from jaxgd.cli.options import output_options
+from jaxgd.cli import completing
+from jaxgd.cli.errors import BadInput, bad_input, warnings_as_lines
+from jaxgd.cli.options import on_bad_file_option, output_options
+from jaxgd.cli.pieces import write_pieces
 
 if TYPE_CHECKING:
-    from jaxgd.cli.sources import BareModel
     from jaxgd.runs import Run
 
 _ENDINGS = (".csv", ".parquet")
 
 
 @click.command("predict", short_help="Predictions of a run or a .keras model for new rows.")
-@click.argument("source", metavar="RUN_OR_MODEL")
-@click.argument("data")
+@click.argument("source", metavar="RUN_OR_MODEL", shell_complete=completing.path)
+@click.argument("data", shell_complete=completing.data)
 @click.option(
     "--out", default="-", show_default=True, metavar="FILE", help="A .csv or .parquet file; - prints CSV."
 )
+@on_bad_file_option
 @output_options
-def command(source: str, data: str, out: str, quiet: bool, color: bool, as_json: bool) -> None:
+def command(
+    source: str, data: str, out: str, on_bad_file: str, quiet: bool, color: bool, as_json: bool
+) -> None:
     """Predictions of RUN_OR_MODEL for the rows of DATA, as they are in the file; the target may be missing.
 
     A regression gives a value a row. Classes give the name of the likeliest and the probability of each.
+    A model with several inputs takes their features side by side; its outputs are columns by their names.
+    A folder, or a pattern in quotes, of Parquet, CSV, TSV or NPY files is streamed: read, predicted and
+    written some rows at a time. The file has its name when all of it is written.
 
     \b
     Examples:
       jaxgd predict runs/digits-1 digits
       jaxgd predict runs/houses-1 new_houses.csv --out prices.csv
+      jaxgd predict runs/houses-1 "new/*.parquet" --out prices.parquet
     """
     from jaxgd.cli.console import Output
 
     output = Output(quiet, color)
-    with bad_input():
+    with bad_input(), warnings_as_lines():
         _check_out(out, data)
-        columns, unknown = _predictions(source, data)
-        _write(columns, out)
-    rows = len(next(iter(columns.values())))
+        pieces, unknown_of = _predictions(source, data, on_bad_file)
+        rows, names = write_pieces(pieces, out)
+    unknown = unknown_of()
     for name, count in unknown.items():
         click.echo(
             f"Warning: column {name!r}: {count} cells hold a category that training never saw.", err=True
@@ -50,7 +57,7 @@ def command(source: str, data: str, out: str, quiet: bool, color: bool, as_json:
     if out != "-":
         output.line(f"{rows:,} predictions: {out}")
     if as_json:
-        output.json({"out": out, "rows": rows, "columns": list(columns), "unknown_categories": unknown})
+        output.json({"out": out, "rows": rows, "columns": names, "unknown_categories": unknown})
 
 
 def _check_out(out: str, data: str) -> None:
@@ -66,24 +73,53 @@ def _check_out(out: str, data: str) -> None:
         raise BadInput(f"--out {out}: is the file to read.")
 
 
-def _predictions(source: str, data: str) -> tuple[dict[str, np.ndarray], dict[str, int]]:
+def _predictions(
+    source: str, data: str, on_bad_file: str
+) -> tuple[Iterator[dict[str, np.ndarray]], Callable[[], dict[str, int]]]:
+    """The columns of the predictions piece by piece, and behind them how many categories were unknown."""
     from jaxgd.cli.sources import BareModel, open_source
     from jaxgd.data import read
+    from jaxgd.data.streams import is_many
 
     opened = open_source(source)
+    if is_many(data):
+        return _of_stream(opened, data, on_bad_file)
     table = read(data)
     if isinstance(opened, BareModel):
-        return _of_model(opened, table), {}
-    return _of_run(opened, table), opened.encoding.count_unknown(table)
+        return iter([opened.predict(table)]), dict
+    return iter([_of_run(opened, table)]), lambda: opened.encoding.count_unknown(table)
+
+
+def _of_stream(
+    opened: Any, data: str, on_bad_file: str
+) -> tuple[Iterator[Any], Callable[[], dict[str, int]]]:
+    from jaxgd import predict
+    from jaxgd.cli.sources import BareModel
+    from jaxgd.runs.streams import rows_like
+    from jaxgd.runs.training import precision_of
+
+    if isinstance(opened, BareModel):
+        return (_of_model(outputs) for outputs in opened.predict_stream(data, on_bad_file)), dict
+    rows = rows_like(opened, data, on_bad_file, with_target=False)
+
+    def pieces() -> Iterator[dict[str, np.ndarray]]:
+        with precision_of(opened.settings.dtype):
+            for outputs in predict(*opened.trained, rows):
+                yield _columns(opened.encoding, outputs)
+
+    return pieces(), rows.count_unknown
 
 
 def _of_run(run: "Run", table: Any) -> dict[str, np.ndarray]:
     from jaxgd import predict
     from jaxgd.runs.training import precision_of
 
-    encoding = run.encoding
     with precision_of(run.settings.dtype):
-        outputs = predict(*run.trained, encoding.encode(table, run.settings.array_dtype))
+        outputs = predict(*run.trained, run.encoding.encode(table, run.settings.array_dtype))
+    return _columns(run.encoding, outputs)
+
+
+def _columns(encoding: Any, outputs: np.ndarray) -> dict[str, np.ndarray]:
     columns = {"prediction": encoding.decode(outputs)}
     if encoding.task == "multiclass":
         columns |= {f"probability_{name}": outputs[:, k] for k, name in enumerate(encoding.classes)}
@@ -92,23 +128,5 @@ def _of_run(run: "Run", table: Any) -> dict[str, np.ndarray]:
     return columns
 
 
-def _of_model(opened: "BareModel", table: Any) -> dict[str, np.ndarray]:
-    outputs = opened.predict(table)
+def _of_model(outputs: np.ndarray) -> dict[str, np.ndarray]:
     return {f"output_{place}": outputs[:, place] for place in range(outputs.shape[1])}
-
-
-def _write(columns: dict[str, np.ndarray], out: str) -> None:
-    import polars as pl
-
-    from jaxgd._atomic import write_bytes
-
-    frame = pl.DataFrame({name: pl.Series(name, values.tolist()) for name, values in columns.items()})
-    stream = io.BytesIO()
-    if out.lower().endswith(".parquet"):
-        frame.write_parquet(stream)
-    else:
-        frame.write_csv(stream)
-    if out == "-":
-        sys.stdout.write(stream.getvalue().decode())
-    else:
-        write_bytes(Path(out), stream.getvalue())

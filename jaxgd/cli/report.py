@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from jaxgd.cli import completing
 from jaxgd.cli.errors import BadInput, bad_input
 from jaxgd.cli.options import output_options
 
@@ -11,7 +12,7 @@ _KINDS = (".html", ".png", ".svg")
 
 
 @click.command("report", short_help="A page of a run, of a sweep, or of several runs side by side.")
-@click.argument("folders", metavar="RUN...", nargs=-1, required=True)
+@click.argument("folders", metavar="RUN...", shell_complete=completing.path, nargs=-1, required=True)
 @click.option(
     "--out",
     metavar="FILE",
@@ -59,15 +60,19 @@ def _target(folders: tuple[str, ...], out: str | None) -> Path:
 
 def _content(folders: list[Path], target: Path) -> tuple[bytes, list[str]]:
     """What to write, and what was missing."""
-    from jaxgd.reports.sweeping import TABLE, read_sweep, sweep_page
+    from jaxgd.reports.reading import read_folder
+    from jaxgd.reports.sweeping import BEST, TABLE, read_sweep, sweep_page
+    from jaxgd.reports.writing import measured_or_reason
 
     if len(folders) == 1 and (folders[0] / TABLE).is_file():
         if target.suffix.lower() != ".html":
             raise BadInput(
-                f"--out {target}: of a sweep there is a page only. Give a name that ends in .html."
+                f"--out {target}: of a sweep there is a page, and its sweep.png. Give a name in .html."
             )
-        sweep = read_sweep(folders[0])
-        return sweep_page(folders[0], sweep).encode(), list(sweep.problems)
+        sweep, best = read_sweep(folders[0]), folders[0] / BEST
+        run = read_folder(best) if best.is_dir() and any(best.iterdir()) else None
+        measured = None if run is None else (run, measured_or_reason(run))
+        return sweep_page(folders[0], sweep, measured).encode(), list(sweep.problems)
     return _content_of_runs(folders, target)
 
 

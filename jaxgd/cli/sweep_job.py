@@ -252,15 +252,4 @@ def best_settings(job: Job, table: SweepTable, summary: Summary) -> Settings:
 
 def command_of(settings: Settings) -> str:
     """The `jaxgd train` that makes a run of these settings."""
-    default = Settings()
-    words = ["jaxgd", "train", settings.data]
-    for name, value in settings.to_dict().items():
-        if name == "data" or value == default.to_dict()[name]:
-            continue
-        option = "--" + name.replace("_", "-")
-        if name in ("categories", "exclude"):
-            option = {"categories": "--category", "exclude": "--exclude"}[name]
-            words += [word for each in value for word in (option, str(each))]
-        else:
-            words += [option, ",".join(map(str, value)) or "none" if isinstance(value, list) else str(value)]
-    return shlex.join(words)
+    return shlex.join(["jaxgd", "train", *settings.words()])

@@ -1,4 +1,4 @@
-"""scikit-learn's interface: estimators that train as `jaxgd.fit` does, and a grid search that is one sweep."""
+"""scikit-learn's interface: estimators trained by `jaxgd.fit`, and a grid search that is one sweep."""
 
 from jaxgd.estimators.classifier import MLPClassifier
 from jaxgd.estimators.regressor import MLPRegressor

@@ -11,12 +11,11 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from jaxgd import _policy
 from jaxgd._checks import check_integer, check_real, wrong
 from jaxgd.estimators import settings
 from jaxgd.estimators.rows import outputs
 from jaxgd.estimators.trained import Outcome, Training, train
-
-_MIXED = {"mixed_bfloat16": "float32", "mixed_float16": "float32"}
 
 
 class MLPEstimator(BaseEstimator):
@@ -83,7 +82,7 @@ class MLPEstimator(BaseEstimator):
         return tags
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
-        """Train on all rows until the loss, or the held-out score, improves no more, or for `max_iter` epochs.
+        """Train until the loss, or the held-out score, improves no more, or for `max_iter` epochs.
 
         Args:
           X: [rows, features], numbers; a sparse matrix is made dense.
@@ -129,7 +128,7 @@ class MLPEstimator(BaseEstimator):
         """The parameters so far. Raises ValueError if the network is another one now."""
         if model != self.model_:
             raise ValueError(
-                f"{type(self).__name__}: the network is not the one that was trained, {self.model_!r} before and "
+                f"{type(self).__name__}: the network is not the trained one: {self.model_!r} before, "
                 f"{model!r} now; set warm_start=False, or keep its parameters."
             )
         return self.params_
@@ -139,7 +138,8 @@ class MLPEstimator(BaseEstimator):
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
         """Rows, targets and weights as dense arrays. Raises TypeError or ValueError."""
         dtype = self._dtype()
-        x, y = self._valid(X, y, dtype, first)
+        with np.errstate(over="ignore"):  # what is too large is refused, and needs no warning besides
+            x, y = self._valid(X, y, dtype, first)
         x = x.toarray() if sparse.issparse(x) else x
         weight = None
         if sample_weight is not None:
@@ -149,13 +149,14 @@ class MLPEstimator(BaseEstimator):
         return x, y, weight
 
     def _dtype(self) -> Any:
-        return np.dtype(_MIXED.get(self.dtype, self.dtype))
+        """That of rows and targets: the one of the parameters."""
+        return np.dtype(_policy.get(self.dtype).params)
 
     def _valid(self, X: Any, y: Any, dtype: Any, first: bool) -> tuple[Any, np.ndarray]:
         raise NotImplementedError
 
     def _targets(self, y: np.ndarray, classes: Any, goes_on: bool) -> np.ndarray:
-        """Targets as the loss takes them; learns what they are, or checks that they are the same as before."""
+        """Targets as the loss takes them; learns what they are, or checks that they are as before."""
         raise NotImplementedError
 
     def _loss(self) -> Any:
@@ -167,7 +168,7 @@ class MLPEstimator(BaseEstimator):
 
     def _split(
         self, x: np.ndarray, targets: np.ndarray, weight: np.ndarray | None, y: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, tuple[Any, ...] | None]:
+    ) -> tuple[Any, Any, Any, tuple[Any, ...] | None]:
         """Training rows, and with `early_stopping` the share of them that is held out."""
         self._seed = settings.seed_of(self.random_state)
         if not self.early_stopping:
@@ -176,9 +177,7 @@ class MLPEstimator(BaseEstimator):
         if not 0.0 < share < 1.0:
             raise wrong("validation_fraction", share, "a share between 0 and 1")
         given = [x, targets] if weight is None else [x, targets, weight]
-        parts = train_test_split(
-            *given, test_size=share, random_state=self._seed, stratify=self._strata(y)
-        )
+        parts = train_test_split(*given, test_size=share, random_state=self._seed, stratify=self._strata(y))
         train_parts, held_out = parts[::2], tuple(parts[1::2])
         return train_parts[0], train_parts[1], None if weight is None else train_parts[2], held_out
 
@@ -211,8 +210,8 @@ class MLPEstimator(BaseEstimator):
         """Learn the outcome. Raises ValueError if it diverged; nothing is learned then."""
         if outcome.diverged:
             raise ValueError(
-                f"{type(self).__name__}: training diverged: {outcome.diverged} Lower learning_rate_init, or bring "
-                "the features to one scale, such as by StandardScaler."
+                f"{type(self).__name__}: training diverged: {outcome.diverged} Lower learning_rate_init, or "
+                "bring the features to one scale, such as by StandardScaler."
             )
         history = outcome.history
         losses = [float(value) for value in history.columns.get("loss", ())]
@@ -235,10 +234,10 @@ class MLPEstimator(BaseEstimator):
         return self
 
     def _warn_of_the_last_epoch(self, training: Training, outcome: Outcome) -> None:
-        if training.early_stopping is not None and not outcome.stopped_early:
+        if training.early_stopping is not None and self.tol is not None and not outcome.stopped_early:
             warnings.warn(
-                f"{type(self).__name__}: max_iter={self.max_iter} epochs are over and the "
-                f"{training.early_stopping.monitor} still improves; give more, or tol=None to say that they are enough.",
+                f"{type(self).__name__}: max_iter={self.max_iter} epochs are over and "
+                f"{training.early_stopping.monitor} still improves; give more, or tol=None if enough.",
                 ConvergenceWarning,
                 stacklevel=3,
             )
@@ -253,12 +252,13 @@ class MLPEstimator(BaseEstimator):
         """The biases, [units] each."""
         return [leaves["bias"] for leaves in self._trained_layers()]
 
-    def _trained_layers(self) -> list[dict[str, np.ndarray]]:
+    def _trained_layers(self) -> list[Any]:
         names = self.model_.names
         return [self.params_[name] for name in names if "kernel" in self.params_.get(name, {})]
 
     def _raw_outputs(self, X: Any) -> np.ndarray:
         """[rows, outputs]. Raises NotFittedError before `fit`, ValueError for rows of another kind."""
         check_is_fitted(self, "params_")
-        x: Any = validate_data(self, X, accept_sparse=True, dtype=self._dtype(), reset=False)
+        with np.errstate(over="ignore"):
+            x: Any = validate_data(self, X, accept_sparse=True, dtype=self._dtype(), reset=False)
         return outputs(self.model_, self.params_, x.toarray() if sparse.issparse(x) else x)

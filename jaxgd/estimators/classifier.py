@@ -23,8 +23,8 @@ class MLPClassifier(ClassifierMixin, MLPEstimator):
       activation: of the hidden layers, any of Keras's; scikit-learn's "identity" and "logistic" too.
       loss: Keras's name, a `jaxgd.losses.Loss` or a function; "auto" is the cross-entropy that fits y.
       optimizer: Keras's name, or an optimizer of `jaxgd.optimizers` with all its settings.
-      learning_rate_init, momentum*, nesterovs_momentum*, beta_1, beta_2, epsilon*: numbers of the optimizer; None
-        leaves its own, which are Keras's (momentum 0, epsilon 1e-7).
+      learning_rate_init, momentum*, nesterovs_momentum*, beta_1, beta_2, epsilon*: numbers of the optimizer;
+        None leaves its own, which are Keras's (momentum 0, epsilon 1e-7).
       kernel_regularizer: Keras's; there is no `alpha`, which would be l2(alpha / (2 * batch_size)).
       dropout: rate behind each hidden layer.
       kernel_initializer: Keras's.
@@ -33,9 +33,9 @@ class MLPClassifier(ClassifierMixin, MLPEstimator):
       shuffle: whether each epoch has an order of its own.
       random_state: an int is Keras's seed: the network begins as Keras's after `set_random_seed`.
       tol*, n_iter_no_change*: training ends after so many epochs without a loss (with `early_stopping` a
-        score) better by more than tol than the best so far, as Keras counts them. tol=None: never for the loss.
+        score) better by more than tol than the best so far, as Keras counts them. tol=None: never for a loss.
       warm_start: whether `fit` begins with the parameters of the last one; the optimizer begins anew.
-      early_stopping: whether rows are held out, and the parameters of the epoch with their best accuracy kept.
+      early_stopping: whether rows are held out, and the parameters of their best accuracy kept.
       validation_fraction: the share of the rows that is held out, each class in its share.
       dtype: "float32" or another of `jaxgd.mlp`.
 
@@ -43,8 +43,8 @@ class MLPClassifier(ClassifierMixin, MLPEstimator):
       classes_: the labels.
       n_iter_, loss_curve_, loss_, best_loss_: epochs, and the loss of each.
       validation_scores_, best_validation_score_: with `early_stopping`.
-      coefs_, intercepts_, n_layers_, n_outputs_, out_activation_, t_, n_features_in_, feature_names_in_: as in
-        scikit-learn.
+      coefs_, intercepts_, n_layers_, n_outputs_, out_activation_, t_, n_features_in_, feature_names_in_: as
+        in scikit-learn.
       model_, params_: for `jaxgd`'s own functions and `jaxgd.save`.
       compilations_: programs that the last fit compiled: 1, or 0 where there was one for these shapes.
 
@@ -98,9 +98,7 @@ class MLPClassifier(ClassifierMixin, MLPEstimator):
         return Labels(self.classes_, self._several)
 
     def _valid(self, X: Any, y: Any, dtype: Any, first: bool) -> tuple[Any, np.ndarray]:
-        x, y = validate_data(
-            self, X, y, accept_sparse=True, dtype=dtype, multi_output=True, reset=first
-        )
+        x, y = validate_data(self, X, y, accept_sparse=True, dtype=dtype, multi_output=True, reset=first)
         y = y.toarray() if sparse.issparse(y) else np.asarray(y)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
@@ -108,8 +106,8 @@ class MLPClassifier(ClassifierMixin, MLPEstimator):
         kind = type_of_target(y)
         if kind == "multiclass-multioutput":
             raise ValueError(
-                "y: expected one label a row, or a table of 0 and 1 for several labels a row; got several columns of "
-                "classes. Fit one classifier a column, such as by sklearn.multioutput.MultiOutputClassifier."
+                "y: expected one label a row, or a table of 0 and 1 for several labels a row; got several "
+                "columns of classes. Fit one classifier a column, as MultiOutputClassifier does."
             )
         return x, y
 

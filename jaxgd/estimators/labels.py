@@ -10,7 +10,12 @@ from jaxgd import losses
 
 _INTEGER_LOSSES = ("sparse_categorical_crossentropy", "categorical_generalized_cross_entropy")
 """Losses that take class numbers."""
-_CATEGORICAL = (*_INTEGER_LOSSES, "categorical_crossentropy", "categorical_focal_crossentropy", "categorical_hinge")
+_CATEGORICAL = (
+    *_INTEGER_LOSSES,
+    "categorical_crossentropy",
+    "categorical_focal_crossentropy",
+    "categorical_hinge",
+)
 _OF_ONE_OUTPUT = ("binary_crossentropy", "binary_focal_crossentropy", "hinge", "squared_hinge")
 
 
@@ -36,7 +41,7 @@ class Labels:
         """The loss; "auto" is the cross-entropy that fits.
 
         Raises:
-          ValueError: an unknown name, or a loss of one class a row for rows of several labels, or the reverse.
+          ValueError: an unknown name, or a loss that is not for as many classes or labels.
         """
         if isinstance(identifier, str) and identifier == "auto":
             two = self.several or len(self.classes) == 2

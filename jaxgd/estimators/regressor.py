@@ -14,12 +14,12 @@ class MLPRegressor(RegressorMixin, MLPEstimator):
     """A multilayer perceptron that predicts numbers.
 
     Args:
-      loss: Keras's name, a `jaxgd.losses.Loss` or a function; "auto" is the mean squared error, Keras's and so
-        without scikit-learn's factor of one half. With "poisson" the output is exp of the last layer.
+      loss: Keras's name, a `jaxgd.losses.Loss` or a function; "auto" is the mean squared error, Keras's and
+        so without scikit-learn's factor of one half. With "poisson" the output is exp of the last layer.
       early_stopping: whether rows are held out, and the parameters of the epoch with their best R² kept.
-      hidden_layer_sizes, activation, optimizer, learning_rate_init, momentum, nesterovs_momentum, beta_1, beta_2,
-        epsilon, kernel_regularizer, dropout, kernel_initializer, batch_size, max_iter, shuffle, random_state, tol,
-        warm_start, validation_fraction, n_iter_no_change, dtype: as in `MLPClassifier`.
+      hidden_layer_sizes, activation, optimizer, learning_rate_init, momentum, nesterovs_momentum, beta_1,
+        beta_2, epsilon, kernel_regularizer, dropout, kernel_initializer, batch_size, max_iter, shuffle,
+        random_state, tol, warm_start, validation_fraction, n_iter_no_change, dtype: as in `MLPClassifier`.
 
     Attributes: as those of `MLPClassifier`, without `classes_`.
 
@@ -38,12 +38,12 @@ class MLPRegressor(RegressorMixin, MLPEstimator):
         return tags
 
     def predict(self, X: Any) -> np.ndarray:
-        """[rows], or [rows, outputs] where y had several columns.
+        """float64[rows], or float64[rows, outputs] where y had several columns.
 
         Raises:
           NotFittedError: before `fit`. ValueError: rows of another kind.
         """
-        raw = self._raw_outputs(X)
+        raw = self._raw_outputs(X).astype(np.float64)
         return raw[:, 0] if self._flat else raw
 
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
@@ -66,16 +66,19 @@ class MLPRegressor(RegressorMixin, MLPEstimator):
             raise ValueError(f"y: expected numbers, got {y.dtype}; for classes take MLPClassifier.")
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
-        with np.errstate(over="ignore"):
-            y = y.astype(dtype)
+        y = y.astype(dtype)
         if not np.isfinite(y).all():
-            raise ValueError(f"y: expected finite numbers, got NaN, infinity or a value too large for {dtype}.")
+            raise ValueError(
+                f"y: expected finite numbers, got NaN, infinity or a value too large for {dtype}."
+            )
         return x, y
 
     def _targets(self, y: np.ndarray, classes: Any, goes_on: bool) -> np.ndarray:
         flat, count = y.ndim == 1, 1 if y.ndim == 1 else y.shape[1]
         if goes_on and (flat, count) != (self._flat, self.n_outputs_):
-            raise ValueError(f"y: expected {self.n_outputs_} targets a row as before, got shape {list(y.shape)}.")
+            raise ValueError(
+                f"y: expected {self.n_outputs_} targets a row as before, got shape {list(y.shape)}."
+            )
         self._flat, self._num_targets = flat, count
         return y.reshape(len(y), -1)
 

@@ -24,7 +24,7 @@ def outputs(model: Sequential, params: Params, x: np.ndarray) -> np.ndarray:
     """The outputs at inference: [rows, outputs].
 
     Rows are filled up with zeros to one of few counts, so that folds and requests of different sizes share a
-    program, and a row's output does not depend on how many rows come with it.
+    program.
     """
     count = padded_count(len(x))
     padded = np.zeros((count, x.shape[1]), x.dtype)

@@ -27,8 +27,8 @@ class SweepSearchCV(GridSearchCV):
       estimator: `MLPClassifier`, `MLPRegressor`, or anything that fits them, such as a `Pipeline`.
       param_grid, scoring, refit, cv, verbose, error_score, return_train_score: as in `GridSearchCV`.
       n_jobs: threads that train side by side; None, or -1, takes a core each.
-      seeds: a number n for the seeds 0 to n - 1, or a list of them: every setting is trained with each on each
-        fold, and `split{fold * seeds + place}_test_score` are the columns. None leaves `random_state` as it is.
+      seeds: a number n for the seeds 0 to n - 1, or a list: every setting is trained with each on each fold,
+        and `split{fold * seeds + place}_test_score` are the columns. None leaves `random_state` as it is.
       plan, memory_budget: as in `jaxgd.sweep`.
 
     Attributes:
@@ -103,12 +103,14 @@ class SweepSearchCV(GridSearchCV):
             search.fit(X, y, **params)
         search.cv_results_["mean_fit_time"] += seconds / max(len(outcomes), 1)
         learned = {name: value for name, value in vars(search).items() if name.endswith("_")}
-        self.__dict__.update(learned)
+        for name, value in learned.items():
+            setattr(self, name, value)
         return self
 
     def _splits(self, X: Any, y: Any, groups: Any, times: int) -> list[tuple[Any, Any]]:
         """The rows that train and test, each pair so many times; drawn once, as they may be random."""
-        splitter = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
+        cv: Any = self.cv
+        splitter: Any = check_cv(cv, y, classifier=is_classifier(self.estimator))
         return [pair for pair in splitter.split(X, y, groups) for _ in range(times)]
 
     def _grid_search(self, splits: Any, scoring: Any, refit: Any, train_score: bool) -> GridSearchCV:

@@ -93,7 +93,7 @@ def _rows_of(training: Training) -> tuple[Hashable, ...]:
 
 
 def _digest(array: np.ndarray) -> Hashable:
-    whole = hashlib.blake2b(np.ascontiguousarray(array), digest_size=16)
+    whole = hashlib.blake2b(np.ascontiguousarray(array).data, digest_size=16)
     return array.shape, array.dtype.str, whole.digest()
 
 
@@ -119,9 +119,8 @@ def trained_together(
         memory_budget=memory_budget,
         keep="all",
         pad=True,
-        journal=None,
     )
-    table = campaign.run(None, None)
+    table = campaign.run(None)
     if table.interrupted:
         raise KeyboardInterrupt
     by_number = sorted(table.members, key=lambda member: member.number)
@@ -132,7 +131,13 @@ def _trial(number: int, training: Training, folds: dict[Hashable, Fold]) -> Tria
     rows = _rows_of(training)
     if rows not in folds:
         split = split_data(
-            training.model, training.x, training.y, training.sample_weight, None, training.validation_data, 0.0
+            training.model,
+            training.x,
+            training.y,
+            training.sample_weight,
+            None,
+            training.validation_data,
+            0.0,
         )
         folds[rows] = Fold(len(folds), *split)
     return Trial(

@@ -14,6 +14,7 @@ from jaxgd._statistics import merge, partition
 from jaxgd._types import Array, Params
 from jaxgd.explain.running import key_at, trace_at
 from jaxgd.explain.subject import Subject
+from jaxgd.layers import Nested
 
 _PROBED = 256
 _STEP = {"float64": 1e-5, "float32": 5e-3}
@@ -96,8 +97,24 @@ def compare(subject: Subject, step: int = 0) -> list[Comparison]:
 
 def differences_dtype(subject: Subject) -> str:
     """The dtype in which finite differences are taken: dropout and noise draw other numbers in another."""
-    draws = any(getattr(layer, "seed", False) is not False for layer in subject.model.layers)
-    return str(jnp.dtype(subject.model.policy.params)) if draws else "float64"
+    return str(jnp.dtype(subject.model.policy.params)) if _draws(subject.model) else "float64"
+
+
+def _draws(model: Any) -> bool:
+    """Whether a layer of the model, or of a model inside it, draws random numbers."""
+    return any(
+        _draws(layer.model) if isinstance(layer, Nested) else getattr(layer, "seed", False) is not False
+        for layer in model.layers
+    )
+
+
+def _in_dtype(model: Any, dtype: str) -> Any:
+    """The model, and those inside it, in another dtype."""
+    layers = tuple(
+        replace(layer, model=_in_dtype(layer.model, dtype)) if isinstance(layer, Nested) else layer
+        for layer in model.layers
+    )
+    return replace(model, layers=layers, dtype=dtype)
 
 
 def _named(tree: Any) -> tuple[list[str], list[np.ndarray]]:
@@ -120,10 +137,10 @@ def _probe(
     """Central differences and kinks for the probed entries of each leaf."""
     dtype = differences_dtype(subject)
     with jax.enable_x64(dtype == "float64"):
-        model = replace(subject.model, dtype=dtype)
+        model = _in_dtype(subject.model, dtype)
         objective = replace(subject.objective, model=model)
         tree = jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf), dtype), (moving, fixed))
-        batch = {name: _widened(value, dtype) for name, value in subject.batch.items()}
+        batch = jax.tree.map(lambda value: _widened(value, dtype), subject.batch)
         flat, restore = ravel_pytree(tree[0])
         offsets = np.cumsum([0, *(leaf.size for leaf in leaves[:-1])])
         which = np.concatenate([offset + place for offset, place in zip(offsets, places, strict=True)])

@@ -8,7 +8,7 @@ import numpy as np
 
 from jaxgd import activations
 from jaxgd.backprop import LayerTrace
-from jaxgd.explain.part import Part
+from jaxgd.explain.part import Part, slope_of, value_of
 from jaxgd.explain.running import StepTaken
 from jaxgd.explain.subject import Subject
 from jaxgd.layers import Dense
@@ -28,16 +28,20 @@ def kept_steps(steps: int, bytes_a_step: int) -> list[int]:
 
 
 def step_arrays(subject: Subject, part: Part, step: StepTaken) -> dict[str, np.ndarray]:
-    """Everything that the page shows of one step: {name/place: array}, place counting the shown layers."""
+    """Everything that the page shows of one step: {name/place: array}, place counting the shown calls.
+
+    x/stage and dx/stage belong to the stages that come from outside.
+    """
     found = {"loss": np.asarray(step.trace.loss), "new_loss": np.asarray(step.new_loss)}
+    for stage, name in enumerate(part.stages[: part.outside]):
+        found[f"x/{stage}"] = _cut(value_of(step, name), part.rows, part.units[stage])
+        found[f"dx/{stage}"] = _cut(slope_of(step, name), part.rows, part.units[stage])
     for place, layer in enumerate(part.layers):
         opened = step.trace.layers[layer]
         arrays = {"a": opened.a, "z": opened.z, "upstream": opened.upstream, "delta": opened.delta}
-        arrays |= {"slope": slope(opened), "downstream": opened.downstream}
-        for name, value in arrays.items():
-            units = part.units[place if name == "downstream" else place + 1]
+        for name, value in (arrays | {"slope": slope(opened)}).items():
             if value is not None:
-                found[f"{name}/{place}"] = _cut(value, part.rows, units)
+                found[f"{name}/{place}"] = _cut(value, part.rows, part.units[part.stage_of(place)])
         found |= _leaves(part, place, opened, step)
     return found
 
@@ -59,7 +63,7 @@ def _leaves(part: Part, place: int, opened: LayerTrace, step: StepTaken) -> dict
     """Kernel and bias of a dense layer: before, gradient, after."""
     if not isinstance(opened.layer, Dense):
         return {}
-    into, out = part.units[place], part.units[place + 1]
+    into, out = part.units[part.sources[place][0]], part.units[part.stage_of(place)]
     sources = {"": step.before, "gradient_of_": step.trace.gradients, "new_": step.after}
     found = {}
     for prefix, tree in sources.items():

@@ -6,14 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from jaxgd import activations
+from jaxgd import activations, layers
 from jaxgd._checks import check_integer
+from jaxgd.backprop import LayerTrace
 from jaxgd.explain.numbers import encoded, kept_steps, stacked, step_arrays
 from jaxgd.explain.part import Part, choose_part
 from jaxgd.explain.paths import own_name, rivals, run_rivals
 from jaxgd.explain.running import StepTaken, open_steps
 from jaxgd.explain.subject import Subject, optimizer_text
 from jaxgd.explain.surface import Plane, planes
+from jaxgd.graphs import Graph
 from jaxgd.layers import Dense
 from jaxgd.reports.shell import document
 
@@ -73,14 +75,17 @@ def _facts(subject: Subject, part: Part, first: StepTaken) -> dict[str, Any]:
     return {
         "title": subject.title,
         "notes": list(part.notes),
-        "loss": repr(subject.loss),
-        "loss_rule": _loss_rule(subject, first),
+        "loss": subject.loss_text,
         "optimizer": optimizer_text(subject.optimizer),
         "rule": subject.optimizer.rule.class_name,
         "learning_rate": _learning_rate(subject),
         "rows": len(subject.batch["x"]),
         "row_numbers": [subject.row_numbers[row] for row in part.rows],
-        "names": _names(subject, part),
+        "outside": part.outside,
+        "stages": [_stage_title(subject, part, stage) for stage in range(len(part.stages))],
+        "columns": list(part.columns),
+        "units": [units.tolist() for units in part.units],
+        "names": [_names(subject, part, stage) for stage in range(len(part.stages))],
         "sizes": list(part.sizes),
         "layers": [_layer(subject, part, place, first) for place in range(len(part.layers))],
     }
@@ -95,56 +100,94 @@ def _learning_rate(subject: Subject) -> float | None:
     return float(rate) if plain and isinstance(rate, int | float) else None
 
 
-def _names(subject: Subject, part: Part) -> list[list[str]]:
-    """Of the shown units, the input's first."""
-    first: Sequence[str] = subject.features if part.layers[0] == 0 else []
-    names = [[first[unit] if unit < len(first) else f"a{unit}" for unit in part.units[0]]]
-    return names + [[str(unit) for unit in units] for units in part.units[1:]]
+def _stage_title(subject: Subject, part: Part, stage: int) -> str:
+    """What stands above a stage: the input's name where there are several, else "input"."""
+    name = part.stages[stage]
+    if stage >= part.outside:
+        return name
+    several = len(subject.model.input_names) > 1
+    return name if several or name.lstrip("/") not in subject.model.input_names else "input"
+
+
+def _names(subject: Subject, part: Part, stage: int) -> list[str]:
+    """Of the shown units of a stage."""
+    if stage >= part.outside:
+        return [str(unit) for unit in part.units[stage]]
+    names = subject.features.get(part.stages[stage].lstrip("/"))
+    return [names[unit] if names else f"{part.stages[stage]}[{unit}]" for unit in part.units[stage]]
 
 
 def _layer(subject: Subject, part: Part, place: int, first: StepTaken) -> dict[str, Any]:
-    layer, opened = subject.model.layers[part.layers[place]], first.trace.layers[part.layers[place]]
+    opened = first.trace.layers[part.layers[place]]
+    layer = opened.layer
     is_dense = isinstance(layer, Dense)
     activation = activations.get(layer.activation) if isinstance(layer, Dense) else None
     return {
-        "name": opened.name,
+        "name": opened.node,
         "text": repr(layer),
         "dense": is_dense,
+        "sources": list(part.sources[place]),
+        "offsets": _offsets(part, place, opened),
         "activation": repr(activation) if activation else None,
         "elementwise": bool(activation and activation.elementwise),
-        "from_logits": is_dense and opened.upstream is None,
+        "from_logits": is_dense and opened.upstream is None and opened.delta is not None,
         "regularized": bool(layer.weight_regularizers()),
+        "output": _output_of(subject, first, opened.node, False) in subject.wanted,
+        "loss": _loss_of(subject, first, opened),
     }
 
 
-def _loss_rule(subject: Subject, first: StepTaken) -> dict[str, Any]:
-    """Where backpropagation starts: numerator * (a - y) / count, if that is the loss's derivative."""
-    gap = np.asarray(first.trace.y_pred, np.float64).reshape(subject.wanted.shape) - subject.wanted
-    slopes = _first_slopes(first).reshape(gap.shape)
-    largest = np.abs(slopes).max()
+def _offsets(part: Part, place: int, opened: LayerTrace) -> list[int] | None:
+    """Where the units of each source lie in the output; None where no unit is one of the output's."""
+    taken = [part.sizes[source] for source in part.sources[place]]
+    size = part.sizes[part.stage_of(place)]
+    if isinstance(opened.layer, layers.Concatenate):
+        return [sum(taken[:each]) for each in range(len(taken))]
+    return [0] * len(taken) if all(each == size for each in taken) else None
+
+
+def _loss_of(subject: Subject, first: StepTaken, opened: LayerTrace) -> dict[str, Any] | None:
+    """Of the call where the slope of a loss enters: where backpropagation starts. None of every other call.
+
+    It is numerator * (a - y) / count if that is the loss's derivative, and only the loss's.
+    """
+    at_logits = opened.upstream is None and opened.delta is not None
+    output = _output_of(subject, first, opened.node, at_logits)
+    for each in subject.losses:
+        if output is not None and each.output == output:
+            y = subject.wanted[output]
+            gap = np.asarray(opened.a, np.float64).reshape(y.shape) - y
+            slopes = opened.delta if at_logits else opened.upstream
+            return {"output": output, "text": repr(each.loss), **_rule(gap, slopes)}
+    return None
+
+
+def _output_of(subject: Subject, first: StepTaken, node: str, at_logits: bool) -> int | None:
+    """Which output of the model a call is; at the logits, layers behind it that only pass on do not count."""
+    model = subject.model
+    if isinstance(model, Graph):
+        outputs = [model.reference(result.ref) for result in model.results]
+    else:
+        outputs = [first.trace.layers[-1].node]
+    while node not in outputs and at_logits:
+        node = next((each.node for each in first.trace.layers if each.inputs == (node,)), outputs[0])
+    return outputs.index(node) if node in outputs else None
+
+
+def _rule(gap: np.ndarray, slopes: Any) -> dict[str, Any]:
+    found = np.zeros_like(gap) if slopes is None else np.asarray(slopes, np.float64).reshape(gap.shape)
+    largest = np.abs(found).max()
     for numerator, count in ((2, gap.size), (1, gap.size), (1, len(gap))):
         rule = numerator * gap / count
-        if 0 < largest < np.inf and np.allclose(slopes, rule, rtol=1e-4, atol=1e-7 * largest):
+        if 0 < largest < np.inf and np.allclose(found, rule, rtol=1e-4, atol=1e-7 * largest):
             return {"numerator": numerator, "count": count}
     return {"numerator": None, "count": len(gap)}
 
 
-def _first_slopes(first: StepTaken) -> np.ndarray:
-    """dL/da of the output, or dL/dz where the loss goes straight to the logits."""
-    last = next(
-        each for each in reversed(first.trace.layers) if each.upstream is not None or each.delta is not None
-    )
-    return np.asarray(last.delta if last.upstream is None else last.upstream, np.float64)
-
-
 def _arrays(subject: Subject, part: Part, opened: list[StepTaken]) -> dict[str, Any]:
     dtype = _dtype(subject)
-    x = np.asarray(opened[0].trace.layers[part.layers[0]].x)
-    inputs = [np.asarray(step.trace.layers[part.layers[0]].x).reshape(len(x), -1) for step in opened]
-    fixed = {"y": encoded(subject.wanted[part.rows], dtype)}
-    shown = [each[np.ix_(part.rows, part.units[0])] for each in inputs]
-    steps = [{**step_arrays(subject, part, step), "x": x} for step, x in zip(opened, shown, strict=True)]
-    return {**stacked(steps, dtype), **fixed}
+    fixed = {f"y/{output}": encoded(y[part.rows], dtype) for output, y in subject.wanted.items()}
+    return {**stacked([step_arrays(subject, part, step) for step in opened], dtype), **fixed}
 
 
 def _plane(plane: Plane) -> dict[str, Any]:

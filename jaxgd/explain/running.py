@@ -68,7 +68,7 @@ def run_steps(subject: Subject, optimizer: Optimizer, steps: int) -> Run:
     state = new_state(subject.model, optimizer, subject.seed, subject.params)
 
     @jax.jit
-    def run(state: TrainState, batch: dict[str, Array]) -> tuple[PyTree, Array]:
+    def run(state: TrainState, batch: dict[str, Any]) -> tuple[PyTree, Array]:
         def body(state: TrainState, _: None) -> tuple[TrainState, tuple[PyTree, Array]]:
             following, loss, _ = step(state, batch)
             return following, (state.params, loss)
@@ -116,8 +116,20 @@ def key_at(subject: Subject, number: int) -> Any:
 def trace_at(subject: Subject, params: Params, key: Any) -> Trace:
     """The pass forward and backward of a training step, by the explicit chain rule."""
     arrays: Params = jax.tree.map(jnp.asarray, params)
-    x, y = subject.batch["x"], subject.batch["y"]
-    return backprop.trace(subject.model, arrays, x, y, subject.loss, training=True, key=key)
+    several = len(subject.targets) > 1
+    of_output = {each.output: each for each in subject.losses}
+    heads = [of_output.get(place) for place in range(len(subject.targets))]
+    losses = [None if head is None else head.loss for head in heads]
+    return backprop.trace(
+        subject.model,
+        arrays,
+        subject.inputs,
+        list(subject.targets) if several else subject.targets[0],
+        losses if several else losses[0],
+        loss_weights=[1.0 if head is None else head.weight for head in heads],
+        training=True,
+        key=key,
+    )
 
 
 def loss_at(subject: Subject, params: Params, key: Any) -> float:

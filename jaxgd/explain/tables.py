@@ -9,7 +9,7 @@ from jaxgd import activations
 from jaxgd.backprop import LayerTrace
 from jaxgd.explain.comparing import Comparison, differences_dtype
 from jaxgd.explain.numbers import slope
-from jaxgd.explain.part import Part
+from jaxgd.explain.part import Part, value_of
 from jaxgd.explain.running import StepTaken
 from jaxgd.explain.subject import Subject, optimizer_text
 from jaxgd.layers import Dense
@@ -55,7 +55,7 @@ def shown(value: Any) -> str:
 def _units(step: StepTaken, part: Part) -> Iterator[tuple[LayerTrace, list[int]]]:
     """Each shown layer with its shown units."""
     for place, layer in enumerate(part.layers):
-        yield step.trace.layers[layer], part.units[place + 1].tolist()
+        yield step.trace.layers[layer], part.units[part.stage_of(place)].tolist()
 
 
 def _flat(values: Any, row: int) -> np.ndarray:
@@ -63,18 +63,18 @@ def _flat(values: Any, row: int) -> np.ndarray:
 
 
 def _forward(subject: Subject, step: StepTaken, part: Part, row: int) -> Sheet:
-    first = part.layers[0]
-    names: Sequence[str] = subject.features if first == 0 else []
-    inputs = _flat(step.trace.layers[first].x, row)
-    rows: list[tuple[str, ...]] = [
-        (names[unit] if unit < len(names) else f"input[{unit}]", "", shown(inputs[unit]))
-        for unit in part.units[0]
-    ]
+    rows: list[tuple[str, ...]] = []
+    for stage, source in enumerate(part.stages[: part.outside]):
+        names, values = subject.features.get(source.lstrip("/")), _flat(value_of(step, source), row)
+        rows += [
+            (names[unit] if names else f"{source}[{unit}]", "", shown(values[unit]))
+            for unit in part.units[stage]
+        ]
     for opened, units in _units(step, part):
         for unit in units:
             a = _flat(opened.a, row)
             z = "" if opened.z is None or unit >= len(a) else shown(_flat(opened.z, row)[unit])
-            rows.append((f"{opened.name}[{unit}]", z, _activation_text(opened, shown(a[unit]))))
+            rows.append((f"{opened.node}[{unit}]", z, _activation_text(opened, shown(a[unit]))))
     return Sheet(f"Forward, row {subject.row_numbers[row]}: z = x W + b, a = f(z)", ("unit", "z", "a"), rows)
 
 
@@ -85,13 +85,19 @@ def _activation_text(opened: LayerTrace, value: str) -> str:
 
 
 def _loss(subject: Subject, step: StepTaken, row: int) -> Sheet:
-    predictions = _flat(step.trace.y_pred, row)
+    several = isinstance(step.trace.y_pred, tuple)
+    outputs = step.trace.y_pred if several else (step.trace.y_pred,)
     rows = [
-        (f"output {unit}", shown(subject.wanted[row].reshape(-1)[unit]), shown(predictions[unit]))
-        for unit in range(min(len(predictions), ENTRIES * 2))
+        (
+            f"{subject.model.output_names[output] if several else 'output'} {unit}",
+            shown(wanted[row][unit]),
+            shown(_flat(outputs[output], row)[unit]),
+        )
+        for output, wanted in subject.wanted.items()
+        for unit in range(min(wanted.shape[1], ENTRIES * 2))
     ]
     rows_of = "1 row" if len(subject.row_numbers) == 1 else f"{len(subject.row_numbers)} rows"
-    title = f"Loss of {rows_of}, {subject.loss!r}: {shown(step.trace.loss)}"
+    title = f"Loss of {rows_of}, {subject.loss_text}: {shown(step.trace.loss)}"
     return Sheet(title, ("output", "target", "prediction"), rows)
 
 
@@ -108,7 +114,7 @@ def _backward(subject: Subject, step: StepTaken, part: Part, row: int) -> Sheet:
                 through = (
                     "-" if factor is None or opened.upstream is None else shown(_flat(factor, row)[unit])
                 )
-                rows.append((f"{opened.name}[{unit}]", upstream, through, shown(delta[unit])))
+                rows.append((f"{opened.node}[{unit}]", upstream, through, shown(delta[unit])))
     header = ("unit", "dL/da", "f'(z)", "delta = dL/dz")
     return Sheet(
         f"Backward, row {subject.row_numbers[row]}: delta = dL/da * f'(z), dL/da = delta W^T", header, rows
@@ -138,12 +144,17 @@ def _gradients(comparisons: Sequence[Comparison]) -> Sheet:
     return Sheet(f"Gradients: dL/dW = x^T delta (the {ENTRIES} largest of each array)", header, rows)
 
 
+def _leaf(tree: Any, path: str) -> np.ndarray:
+    for name in path.split("/"):
+        tree = tree[name]
+    return np.asarray(tree)
+
+
 def _update(subject: Subject, step: StepTaken, comparisons: Sequence[Comparison]) -> Sheet:
     """What the optimizer made of the same weights."""
     rows = []
     for each in comparisons:
-        layer, leaf = each.name.rsplit("/", 1)
-        before, after = (np.asarray(tree[layer][leaf]).reshape(-1) for tree in (step.before, step.after))
+        before, after = (_leaf(tree, each.name).reshape(-1) for tree in (step.before, step.after))
         for place in _largest(each):
             values = (before[place], after[place] - before[place], after[place])
             rows.append((_entry(each, place), *map(shown, values)))

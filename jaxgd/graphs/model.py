@@ -28,6 +28,23 @@ class Value(NamedTuple):
 _Values = dict[int, tuple[Value, ...]]
 
 
+class Visit(NamedTuple):
+    """A call on the way forward."""
+
+    value: int
+    """The number of its value, as in `Ref`."""
+    name: str
+    """Of the layer."""
+    layer: Layer
+    context: Context
+    leaves: Mapping[str, Any]
+    x: Any
+    """What it took: an array, or a tuple for a layer of several inputs."""
+    output: Output
+    given: tuple[Value, ...]
+    """What it gave."""
+
+
 @dataclass(frozen=True, repr=False)
 class Graph(Model):
     """Layers and the calls that lead from inputs to outputs. Made by `graph`; a pytree like `Sequential`."""
@@ -148,19 +165,30 @@ class Graph(Model):
     ) -> Forward:
         """The forward pass with all that a training step wants to know; see `Forward`."""
         self.check_params(params)
-        values, now, statistics, activity = self._start(x), dict(params), {}, 0.0
-        for value, name, layer, context in self.steps(training=training, key=key, row_mask=row_mask):
-            arguments = self._arguments(values, value)
-            output = layer.forward(now.get(name, {}), _packed(layer, [each.y for each in arguments]), context)
-            values[value] = _values(layer, arguments, output)
-            if output.statistics:  # the next call of a shared layer goes on from them, as in Keras
-                now = merge_statistics(now, {name: output.statistics})
-                statistics[name] = output.statistics
-            activity = activity + activity_of(layer, output, row_mask)
+        values, statistics, activity = self._start(x), {}, 0.0
+        for visit in self.visits(params, x, training=training, key=key, row_mask=row_mask):
+            values[visit.value] = visit.given
+            if visit.output.statistics:
+                statistics[visit.name] = visit.output.statistics
+            activity = activity + activity_of(visit.layer, visit.output, row_mask)
         found = [values[result.ref.value][result.ref.output] for result in self.results]
         if len(found) == 1:
             return Forward(found[0].y, found[0].logits, statistics, activity)
         return Forward(tuple(v.y for v in found), tuple(v.logits for v in found), statistics, activity)
+
+    def visits(
+        self, params: Params, x: Any, *, training: bool, key: Any, row_mask: Array | None = None
+    ) -> Iterator[Visit]:
+        """The way forward, call by call in Keras's order."""
+        values, now = self._start(x), dict(params)
+        for value, name, layer, context in self.steps(training=training, key=key, row_mask=row_mask):
+            arguments, leaves = self._arguments(values, value), now.get(name, {})
+            given = _packed(layer, [each.y for each in arguments])
+            output = layer.forward(leaves, given, context)
+            values[value] = _values(layer, arguments, output)
+            if output.statistics:  # the next call of a shared layer goes on from them, as in Keras
+                now = merge_statistics(now, {name: output.statistics})
+            yield Visit(value, name, layer, context, leaves, given, output, values[value])
 
     def steps(
         self, *, training: bool, key: Any, row_mask: Array | None = None
@@ -180,20 +208,8 @@ class Graph(Model):
         self, params: Params, x: Any, *, training: bool, key: Any, row_mask: Array | None = None
     ) -> Iterator[tuple[str, Any]]:
         """Each call's layer and output, in the order in which they run."""
-        for name, _, _, y, _ in self.walk(params, x, training=training, key=key, row_mask=row_mask):
-            yield name, y
-
-    def walk(
-        self, params: Params, x: Any, *, training: bool, key: Any, row_mask: Array | None = None
-    ) -> Iterator[tuple[str, Layer, Any, Any, Context]]:
-        """Each call in the order in which they run: layer's name, layer, input, output, what it was told."""
-        values = self._start(x)
-        for value, name, layer, context in self.steps(training=training, key=key, row_mask=row_mask):
-            arguments = self._arguments(values, value)
-            given = _packed(layer, [each.y for each in arguments])
-            output = layer.forward(params.get(name, {}), given, context)
-            values[value] = _values(layer, arguments, output)
-            yield name, layer, given, output.y, context
+        for visit in self.visits(params, x, training=training, key=key, row_mask=row_mask):
+            yield visit.name, visit.output.y
 
     def adapt(self, params: Params, x: Any) -> Params:
         """`params` in which every normalization layer standardises what `x` gives it (at its first call)."""

@@ -10,8 +10,8 @@ from typing import Any
 
 from jaxgd._described import get_described
 from jaxgd.initializers.base import Initializer, RandomInitializer
-from jaxgd.initializers.constant import Constant, Identity, Ones, Zeros
 from jaxgd.initializers.drawn import Orthogonal, RandomNormal, RandomUniform, TruncatedNormal
+from jaxgd.initializers.fixed import Constant, Identity, Ones, Zeros
 from jaxgd.initializers.scaled import (
     GlorotNormal,
     GlorotUniform,

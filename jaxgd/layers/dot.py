@@ -8,7 +8,7 @@ import jax
 
 from jaxgd._checks import wrong
 from jaxgd._types import Array, Shape
-from jaxgd.layers.base import Context, Output
+from jaxgd.layers.base import Context, Gradients, Output
 from jaxgd.layers.merge import Merge, axis_of_row, check_axis
 from jaxgd.layers.unit_normalization import unit_factor
 
@@ -71,6 +71,11 @@ class Dot(Merge):
             one, other = (x * unit_factor(x, axis, _LARGEST_FACTOR) for x, axis in ((one, i), (other, j)))
         y = jax.lax.dot_general(one, other, (((i,), (j,)), ((0,), (0,))), precision=context.precision)
         return Output(y.reshape(len(y), 1) if y.ndim == 1 else y)
+
+    def backward(self, params: Mapping[str, Array], x: Any, upstream: Array, context: Context) -> Gradients:
+        """By `jax.vjp`: the products of what is left of the axes have no shorter form."""
+        _, pull = jax.vjp(lambda pair: self.forward(params, pair, context).y, tuple(x))
+        return Gradients(*pull(upstream))
 
 
 dot = Dot

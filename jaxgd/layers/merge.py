@@ -3,13 +3,14 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
+from itertools import accumulate
 from typing import Any, ClassVar
 
 import jax.numpy as jnp
 
 from jaxgd._checks import wrong
 from jaxgd._types import Array, Shape
-from jaxgd.layers.base import Context, Layer, Output
+from jaxgd.layers.base import Context, Gradients, Layer, Output
 
 
 @dataclass(frozen=True, repr=False)
@@ -51,6 +52,15 @@ class Merge(Layer):
         """The merged tensor of inputs of one rank."""
         raise TypeError(f"{type(self).__name__} has no rule.")
 
+    def backward(self, params: Mapping[str, Array], x: Any, upstream: Array, context: Context) -> Gradients:
+        """dL/dx of each input, a tuple; of an input that was broadcast, the sum over its copies."""
+        slopes = self.slopes(_one_rank(x), upstream)
+        return Gradients(tuple(map(_summed_like, slopes, x)))
+
+    def slopes(self, x: Sequence[Array], upstream: Array) -> Sequence[Array]:
+        """dL/dx of each input of one rank, in the shape of the output."""
+        raise TypeError(f"{type(self).__name__} has no backward rule.")
+
 
 @dataclass(frozen=True, repr=False)
 class Add(Merge):
@@ -63,6 +73,9 @@ class Add(Merge):
 
     def merge(self, x: Sequence[Array]) -> Array:
         return reduce(jnp.add, x)
+
+    def slopes(self, x: Sequence[Array], upstream: Array) -> Sequence[Array]:
+        return [upstream] * len(x)
 
 
 @dataclass(frozen=True, repr=False)
@@ -77,6 +90,9 @@ class Subtract(Merge):
     def merge(self, x: Sequence[Array]) -> Array:
         return x[0] - x[1]
 
+    def slopes(self, x: Sequence[Array], upstream: Array) -> Sequence[Array]:
+        return [upstream, -upstream]
+
 
 @dataclass(frozen=True, repr=False)
 class Multiply(Merge):
@@ -87,6 +103,10 @@ class Multiply(Merge):
 
     def merge(self, x: Sequence[Array]) -> Array:
         return reduce(jnp.multiply, x)
+
+    def slopes(self, x: Sequence[Array], upstream: Array) -> Sequence[Array]:
+        others = [[*x[:place], *x[place + 1 :]] for place in range(len(x))]
+        return [reduce(jnp.multiply, each, upstream) for each in others]
 
 
 @dataclass(frozen=True, repr=False)
@@ -99,6 +119,9 @@ class Average(Merge):
     def merge(self, x: Sequence[Array]) -> Array:
         return reduce(jnp.add, x) / len(x)
 
+    def slopes(self, x: Sequence[Array], upstream: Array) -> Sequence[Array]:
+        return [upstream / len(x)] * len(x)
+
 
 @dataclass(frozen=True, repr=False)
 class Maximum(Merge):
@@ -110,6 +133,9 @@ class Maximum(Merge):
     def merge(self, x: Sequence[Array]) -> Array:
         return reduce(_larger, x)
 
+    def slopes(self, x: Sequence[Array], upstream: Array) -> Sequence[Array]:
+        return _to_the_first_of(x, self.merge(x), upstream)
+
 
 @dataclass(frozen=True, repr=False)
 class Minimum(Merge):
@@ -120,6 +146,9 @@ class Minimum(Merge):
 
     def merge(self, x: Sequence[Array]) -> Array:
         return reduce(_smaller, x)
+
+    def slopes(self, x: Sequence[Array], upstream: Array) -> Sequence[Array]:
+        return _to_the_first_of(x, self.merge(x), upstream)
 
 
 @dataclass(frozen=True, repr=False)
@@ -156,6 +185,10 @@ class Concatenate(Merge):
     def forward(self, params: Mapping[str, Array], x: Any, context: Context) -> Output:
         return Output(jnp.concatenate(x, axis=self.axis))
 
+    def backward(self, params: Mapping[str, Array], x: Any, upstream: Array, context: Context) -> Gradients:
+        ends = list(accumulate(each.shape[self.axis] for each in x))[:-1]
+        return Gradients(tuple(jnp.split(upstream, ends, axis=self.axis)))
+
 
 def check_axis(name: str, axis: Any) -> None:
     """Raises TypeError or ValueError unless `axis` is a whole number other than the batch's, 0."""
@@ -181,6 +214,23 @@ def _one_rank(x: Sequence[Array]) -> list[Array]:
     """The inputs with ones behind the batch, until all have the rank of the largest."""
     rank = max(each.ndim for each in x)
     return [each.reshape(each.shape[0], *(1,) * (rank - each.ndim), *each.shape[1:]) for each in x]
+
+
+def _summed_like(slope: Array, x: Array) -> Array:
+    """What flowed into an input, given what flowed into the copies that broadcasting made of it."""
+    shape = (x.shape[0], *(1,) * (slope.ndim - x.ndim), *x.shape[1:])
+    copied = tuple(axis for axis, size in enumerate(shape) if size == 1 and slope.shape[axis] != 1)
+    return slope.sum(axis=copied, keepdims=True).reshape(x.shape)
+
+
+def _to_the_first_of(x: Sequence[Array], y: Array, upstream: Array) -> list[Array]:
+    """All of what comes from upstream to the first input that is the output, element by element."""
+    slopes, left = [], jnp.ones(y.shape, bool)
+    for each in x:
+        chosen = left & ((each == y) | (jnp.isnan(each) & jnp.isnan(y)))
+        slopes.append(jnp.where(chosen, upstream, jnp.zeros((), upstream.dtype)))
+        left = left & ~chosen
+    return slopes
 
 
 def _choose(comes_first: Callable[[Array, Array], Array], a: Array, b: Array) -> Array:

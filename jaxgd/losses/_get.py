@@ -19,6 +19,7 @@ ALIASES = {
     "bce": "binary_crossentropy",
     "kld": "kl_divergence",
 }
+"""Keras's short names of losses, to the names of their functions."""
 
 _CLASS_NAMES = {
     "kl_divergence": "KLDivergence",

@@ -16,7 +16,7 @@ Every number may be a scalar array, also a traced one: `jax.vmap(lambda r: adam(
 """
 
 from jaxgd.optimizers._foreign import from_optax
-from jaxgd.optimizers._optimizer import Optimizer, serialize
+from jaxgd.optimizers._optimizer import Optimizer, build, serialize
 from jaxgd.optimizers._registry import class_names, factory, from_config, get
 from jaxgd.optimizers._rule import Rule
 from jaxgd.optimizers._state import OptimizerState, set_learning_rate
@@ -47,6 +47,7 @@ __all__ = [
     "adam",
     "adamax",
     "adamw",
+    "build",
     "class_names",
     "factory",
     "from_config",

@@ -90,7 +90,21 @@ class Optimizer(optax.GradientTransformationExtraArgs):
 def build(
     rule_class: type[Rule], settings: Mapping[str, Any], common: Mapping[str, Any] | None = None
 ) -> Optimizer:
-    """An optimizer from a factory's own arguments and the common ones, after checking them all."""
+    """An optimizer from a rule: what every factory of this package ends with, and a rule of your own too.
+
+    Args:
+      rule_class: a frozen dataclass that is a `Rule`.
+      settings: {name: value} of the rule's own arguments, `learning_rate` among them.
+      common: {name: value} of the arguments that all optimizers share, see the package docstring.
+
+    Returns: an `Optimizer`.
+    Raises:
+      TypeError: an unknown common argument, or a value that is no number.
+      ValueError: a number out of its range.
+    >>> from jaxgd.optimizers.sgd import SGDRule
+    >>> build(SGDRule, {"learning_rate": 0.1, "momentum": 0.0, "nesterov": False}, {"clipnorm": 1.0})
+    SGD(learning_rate=0.1, clipnorm=1.0)
+    """
     common = common or {}
     unknown = sorted(common.keys() - DEFAULTS.keys())
     if unknown:

@@ -49,7 +49,7 @@ def report_page(recorded: Recorded, measured: Measured | str) -> str:
             guarded(*_results(config)),
             guarded("Curves", charts.curves, shown),
             guarded("Layers while it ran", _layers_over_epochs, of_layers, len(shown)),
-            *_measured_sections(config, measured),
+            *measured_sections(config, measured),
             guarded("Learning rate", _learning_rate, config, measured),
             guarded("Network", _list, config["inferred"].get("layers", [])),
             '<div class="columns">',
@@ -122,7 +122,8 @@ def _cards(results: dict[str, Any]) -> str:
     return shown
 
 
-def _measured_sections(config: dict[str, Any], measured: Measured | str) -> Iterable[str]:
+def measured_sections(config: dict[str, Any], measured: Measured | str) -> Iterable[str]:
+    """Confusion matrix or residuals, calibration, layers; or why they are not shown."""
     if isinstance(measured, str):
         return [guarded("Predictions, gradients, dead units", notice, f"Not shown: {measured}")]
     inferred = config["inferred"]
@@ -206,7 +207,7 @@ def _layers(measured: Measured) -> str:
     header = ("layer", "gradient norm", "update norm", "parameter norm", "update / parameters", "dead units")
     remark = (
         f"Of one further step on {measured.batch:,} training rows, which was not kept. A dead unit gives 0 "
-        "for all of them; only relu has such a side."
+        "for all of them; only relu has such a side. jaxgd train --watch records these after each epoch."
     )
     return grid(header, rows) + quiet(remark)
 

@@ -3,10 +3,13 @@
 import csv
 import json
 import math
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from jaxgd.reports import charts
 from jaxgd.reports.markup import (
     cards,
     facts,
@@ -20,11 +23,16 @@ from jaxgd.reports.markup import (
     section,
     text,
 )
-from jaxgd.reports.page import assets
+from jaxgd.reports.measuring import Measured
+from jaxgd.reports.page import assets, measured_sections
+from jaxgd.reports.panels import Panel, panels
+from jaxgd.reports.reading import Recorded
 from jaxgd.reports.shell import document
 from jaxgd.reports.svg import Frame, decades, label, picture, ticks, widened
+from jaxgd.runs.reading import with_new_settings
+from jaxgd.runs.settings import Settings
 
-TABLE = "sweep.csv"
+TABLE, CONFIG, BEST = "sweep.csv", "sweep.json", "best"
 _LISTED, _LEVELS, _MARKS, _WIDE = 50, 12, 5, 30.0
 
 
@@ -69,17 +77,19 @@ def read_sweep(folder: Path) -> SweepRows:
     )
 
 
-def sweep_page(folder: Path, sweep: SweepRows) -> str:
+def sweep_page(folder: Path, sweep: SweepRows, best: tuple[Recorded, Measured | str] | None = None) -> str:
     """The report of a sweep.
 
     Args:
       folder: where it was found.
       sweep: its members.
+      best: the run of the best settings, and what was measured of it or why nothing could be.
 
     Returns: HTML that loads nothing from elsewhere.
     """
     diverged = sum(row["status"] == "diverged" for row in sweep.rows)
     over = ", ".join(sweep.axes) or "seeds"
+    shown = [] if best is None else panels(best[0].history, best[0].epochs)
     body = "".join(
         (
             f"<h1>Sweep {text(folder.resolve().name)}</h1>",
@@ -90,17 +100,31 @@ def sweep_page(folder: Path, sweep: SweepRows) -> str:
             section(f"{sweep.monitor} against each setting", _pictures(sweep)),
             section(f"Mean {sweep.monitor} of two settings", _heat_map(sweep)),
             section("Leaderboard", _leaderboard(sweep)),
+            *([] if best is None else _best_run(*best, shown)),
             guarded("Asked", _asked, folder),
+            guarded("Reproduce", _reproduce, folder),
         )
     )
-    return document(f"Sweep {folder.resolve().name}", body, data={"panels": []}, **assets())
+    title = f"Sweep {folder.resolve().name}"
+    return document(title, body, data={"panels": charts.curve_data(shown)}, **assets())
+
+
+def _best_run(recorded: Recorded, measured: Measured | str, shown: list[Panel]) -> list[str]:
+    """What the report of a run shows, of the best."""
+    command = recorded.config.get("command") or "not known"
+    return [
+        *map(notice, recorded.problems),
+        guarded("Curves of the best run", charts.curves, shown),
+        *measured_sections(recorded.config, measured),
+        section("The best run again", f"<pre>{text(command)}</pre>"),
+    ]
 
 
 def _best(folder: Path, sweep: SweepRows) -> str:
     if not sweep.rows:
         return ""
     shown = cards([(name, _shown(sweep.rows[0][name])) for name in (sweep.monitor, *sweep.axes)])
-    run = folder / "best"
+    run = folder / BEST
     return shown + (quiet(f"Its run: {run}. More of it: jaxgd report {run}") if run.is_dir() else "")
 
 
@@ -114,11 +138,33 @@ def _leaderboard(sweep: SweepRows) -> str:
 
 def _asked(folder: Path) -> str:
     """What the sweep was told, if the folder says so."""
-    path = folder / "sweep.json"
+    path = folder / CONFIG
     if not path.is_file():
         return ""
     found = json.loads(path.read_text(encoding="utf-8"))
-    return facts([*found["asked"].items(), *found["settings"].items()])
+    asked = [*found["asked"].items(), *found["settings"].items()]
+    said = facts((name, value) for name, value in asked if value not in (None, False, []))
+    return said + quiet("What is not listed was left at its default.")
+
+
+def _reproduce(folder: Path) -> str:
+    """The command that makes the sweep again, if the folder says what was asked."""
+    path = folder / CONFIG
+    if not path.is_file():
+        return ""
+    found = json.loads(path.read_text(encoding="utf-8"))
+    words = ["jaxgd", "sweep", *Settings.from_dict(with_new_settings(found["settings"])).words()]
+    for name, value in found["asked"].items():
+        each = value if isinstance(value, list) else [value]
+        option = f"--{name.replace('_', '-')}"
+        words += [word for one in each if one not in (None, False) for word in _option(option, one)]
+    fingerprint = text(found["fingerprint"])
+    remark = f'<p class="quiet">The data must have the fingerprint <code>{fingerprint}</code>.</p>'
+    return f"<pre>{text(shlex.join(words))}</pre>{remark}"
+
+
+def _option(option: str, value: Any) -> list[str]:
+    return [option] if value is True else [option, str(value)]
 
 
 def _heat_map(sweep: SweepRows) -> str:

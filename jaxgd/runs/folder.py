@@ -8,6 +8,7 @@ from pathlib import Path
 
 CONFIG, MODEL, CHECKPOINT, HISTORY = "config.json", "model.keras", "checkpoint", "history.csv"
 CURVES, REPORT, STARTED, LAYERS = "curves.png", "report.html", "started.json", "layers.csv"
+FILES = (CONFIG, MODEL, HISTORY, CURVES, REPORT, STARTED)
 _ATTEMPTS = 10_000
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from jaxgd import data, layers, losses, optimizers
 from jaxgd.data.streams.listing import is_many
 from jaxgd.model import Sequential, sequential
+from jaxgd.model_base import Model
 from jaxgd.optimizers import Optimizer, OptimizerState
 from jaxgd.runs.settings import Settings
 from jaxgd.runs.starting import read_start
@@ -72,7 +73,7 @@ class AnyPlan(ABC):
     """
 
     settings: Settings
-    model: Sequential
+    model: Model
     params: dict[str, Any]
     loss: losses.Loss
     optimizer: Optimizer

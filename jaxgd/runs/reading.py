@@ -11,7 +11,7 @@ import numpy as np
 from jaxgd import data, keras_files, losses
 from jaxgd._types import Params
 from jaxgd.data.table import is_missing
-from jaxgd.model import Sequential
+from jaxgd.model_base import Model
 from jaxgd.runs import folder as names
 from jaxgd.runs.plan import split, targets
 from jaxgd.runs.settings import Settings
@@ -41,21 +41,21 @@ class Run:
     metrics: tuple[Any, ...]
 
     @cached_property
-    def trained(self) -> tuple[Sequential, Params]:
+    def trained(self) -> tuple[Model, Params]:
         """The model and its parameters. Raises ValueError for a file that is not the run's."""
         try:
             model, params, _ = keras_files.load(self.folder / names.MODEL)
         except (keras_files.KerasFileError, OSError) as error:
             raise RunError(f"{self.folder / names.MODEL}: {error}") from error
-        shape = (self.encoding.num_features,), (self.encoding.num_outputs,)
-        if not isinstance(model, Sequential) or (model.input_shape, model.output_shape) != shape:
+        shapes = [(self.encoding.num_features,)], [(self.encoding.num_outputs,)]
+        if (list(model.input_shapes), list(model.output_shapes)) != shapes:
             raise RunError(f"{self.folder / names.MODEL}: is not the model that {names.CONFIG} describes.")
         return model, params
 
-    def evaluate(self, x: np.ndarray, y: np.ndarray) -> dict[str, float]:
-        """Loss and metrics of rows; y as the encoding gives it."""
+    def evaluate(self, x: Any, y: np.ndarray | None) -> dict[str, float]:
+        """Loss and metrics of rows; y as the encoding gives it, None for a stream."""
         model, params = self.trained
-        ready = targets(y, self.encoding, self.loss)
+        ready = None if y is None else targets(y, self.encoding, self.loss)
         return measure(model, params, x, ready, self.loss, self.metrics, self.settings.batch_size)
 
     def held_out(self) -> tuple[np.ndarray, np.ndarray]:

@@ -132,6 +132,28 @@ class Settings:
         """As JSON takes it."""
         return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}
 
+    def words(self) -> list[str]:
+        """The data and the options that say these settings on a command line.
+
+        >>> Settings("iris", hidden=(8, 4), exclude=("a b",)).words()
+        ['iris', '--exclude', 'a b', '--hidden', '8,4']
+        """
+        default, words = Settings().to_dict(), [self.data]
+        for name, value in self.to_dict().items():
+            if name == "data" or value == default[name]:
+                continue
+            option = {"categories": "--category", "from_model": "--from"}.get(
+                name, "--" + name.replace("_", "-")
+            )
+            if name in ("categories", "exclude"):
+                words += [word for each in value for word in (option, str(each))]
+            else:
+                words += [
+                    option,
+                    ",".join(map(str, value)) or "none" if isinstance(value, list) else str(value),
+                ]
+        return words
+
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Settings":
         """The settings that `to_dict` gave.

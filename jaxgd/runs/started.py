@@ -29,29 +29,32 @@ class Started(NamedTuple):
     settings: Settings
     data: dict[str, Any]
 
-    def table(self) -> Any:
-        """The run's data, read again: a table, or a stream.
+    def table(self, moved_to: str | None = None) -> Any:
+        """The run's data, read again, from another place if it is there now: a table, or a stream.
 
         Raises:
           RunError: it is not what the run began with; the message names what differs.
           DataError: it cannot be read.
         """
+        place = moved_to or self.data["path"]
         if is_streamed(self.settings):
-            return self._checked(open_stream(replace(self.settings, data=self.data["path"])))
-        table = self._checked(read(self.data["path"] or self.settings.data))
+            stream = open_stream(replace(self.settings, data=place))
+            self._check(stream.file_rows, len(stream.names), stream.fingerprint)
+            return stream
+        table = read(place or self.settings.data)
+        self._check(table.num_rows, len(table.names), table.fingerprint)
         return replace(table, source=self.data["source"])
 
-    def _checked(self, table: Any) -> Any:
-        now = {"rows": table.num_rows, "columns": len(table.names), "fingerprint": table.fingerprint}
+    def _check(self, *found: Any) -> None:
+        now = dict(zip(_NAMED, found, strict=True))
         changed = [
             f"{name} {self.data[name]}, now {now[name]}" for name in _NAMED if now[name] != self.data[name]
         ]
         if changed:
             raise RunError(
-                f"{table.source}: the data has changed since the run began: {'; '.join(changed)}. Give back "
-                "the old data, or begin another run."
+                f"{self.data['source']}: the data has changed since the run began: {'; '.join(changed)}. "
+                "Give back the old data, or begin another run."
             )
-        return table
 
 
 def write_started(folder: Path, plan: AnyPlan, command: str) -> None:

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxgd import data, keras_files, losses, optimizers
 from jaxgd._types import Params
 from jaxgd.keras_files import KerasTraining
-from jaxgd.model import Sequential
+from jaxgd.model_base import Model
 from jaxgd.optimizers import OptimizerState
 from jaxgd.runs.settings import Settings
 from jaxgd.training import TrainState
@@ -16,7 +16,7 @@ from jaxgd.training import TrainState
 class Start(NamedTuple):
     """What a file gives a run to begin with; `training` is None for a model that was not compiled."""
 
-    model: Sequential
+    model: Model
     params: Params
     training: KerasTraining | None
 
@@ -34,7 +34,7 @@ def read_start(settings: Settings, encoding: data.Encoding) -> Start:
     """The model that a run goes on from.
 
     Raises:
-      ValueError: it is not a Sequential model of the table's features and classes.
+      ValueError: it is not a model of the table's features and classes.
       OSError: the file cannot be opened.
     """
     path = str(settings.from_model)
@@ -42,11 +42,14 @@ def read_start(settings: Settings, encoding: data.Encoding) -> Start:
         model, params, training = keras_files.load(path)
     except keras_files.KerasFileError as error:
         raise ValueError(f"{path}: {error}") from error
-    if not isinstance(model, Sequential):
-        raise ValueError(f"{path}: expected a Sequential model, got one with a graph of layers.")
+    if len(model.input_names) != 1 or len(model.output_names) != 1:
+        raise ValueError(
+            f"{path}: expected a model with one input and one output for a table, got "
+            f"{len(model.input_names)} and {len(model.output_names)}; jaxgd.fit trains it from Python."
+        )
     for what, got, given in (
-        ("features", model.input_shape, encoding.num_features),
-        ("outputs", model.output_shape, encoding.num_outputs),
+        ("features", model.input_shapes[0], encoding.num_features),
+        ("outputs", model.output_shapes[0], encoding.num_outputs),
     ):
         if got != (given,):
             raise ValueError(f"{path}: expected {given} {what} for this table, got shape {list(got)}.")
@@ -67,6 +70,6 @@ def _with_rate(training: KerasTraining | None, settings: Settings) -> KerasTrain
     )
 
 
-def first_train_state(model: Sequential, params: Params, opt_state: OptimizerState, seed: int) -> TrainState:
+def first_train_state(model: Model, params: Params, opt_state: OptimizerState, seed: int) -> TrainState:
     """The state of a run that begins with an optimizer that has been at work before."""
     return TrainState(jnp.int32(0), params, opt_state, model.key(seed))

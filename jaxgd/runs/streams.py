@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from jaxgd import data
-from jaxgd.data.streams import Stream, Wishes, stream_of
+from jaxgd.data.streams import Stream, Wishes, stream_alike, stream_of
 from jaxgd.runs.plan import AnyPlan, Facts, Measures, planned_network, targets
 from jaxgd.runs.reading import Run, RunError
 from jaxgd.runs.settings import Settings
@@ -34,7 +34,7 @@ class StreamPlan(AnyPlan):
         return Facts(
             source=self.settings.data,
             path=os.path.abspath(self.settings.data),
-            rows=sum(block.place.rows for block in stream.blocks),
+            rows=stream.file_rows,
             columns=len(stream.names),
             fingerprint=stream.fingerprint,
             kept=stream.num_rows,
@@ -116,6 +116,30 @@ def plan_of_run(run: Run) -> StreamPlan:
     if plan.facts.fingerprint != recorded["fingerprint"]:
         raise RunError(f"{recorded['path']}: the data is not what the run was trained on (fingerprint).")
     return replace(plan, loss=run.loss)
+
+
+def own_rows(run: Run) -> Stream:
+    """The held-out rows of a streamed run, or its training rows if none were held out, with their targets.
+
+    Raises:
+      RunError, DataError: as `plan_of_run`.
+    """
+    plan = plan_of_run(run)
+    part = plan.stream.only("held-out" if plan.facts.held_out else "training")
+    return replace(part, targets=lambda y: targets(y, run.encoding, run.loss))
+
+
+def rows_like(run: Run, where: str, on_bad_file: str = "stop", with_target: bool = True) -> Stream:
+    """Rows of files, encoded as those of a run were. Raises DataError."""
+    rows = stream_alike(
+        where,
+        run.encoding,
+        with_target=with_target,
+        dtype=run.settings.array_dtype,
+        window=run.settings.window,
+        on_bad_file=on_bad_file,
+    )
+    return replace(rows, targets=lambda y: targets(y, run.encoding, run.loss))
 
 
 def _as_they_are(y: np.ndarray) -> np.ndarray:

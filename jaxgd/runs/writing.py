@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxgd import keras_files
-from jaxgd._atomic import write_text
+from jaxgd._atomic import tidy, write_text
 from jaxgd._environment import environment, flags
 from jaxgd.keras_files import KerasTraining
 from jaxgd.runs import folder as names
@@ -41,6 +41,7 @@ def write_run(folder: Path, outcome: Outcome, command: str) -> dict[str, Any]:
       OSError: something cannot be written.
     """
     plan, result = outcome.plan, outcome.result
+    tidy(folder, names.FILES)
     training = KerasTraining(plan.loss, plan.optimizer, result.state.opt_state, plan.metrics)
     keras_files.save(folder / names.MODEL, plan.model, result.params, training, date_saved=_date())
     write_history(folder / names.HISTORY, result.history, result.history.numbers)

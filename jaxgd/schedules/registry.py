@@ -53,6 +53,7 @@ class FunctionOfStep(Schedule):
 
 
 Identifier: TypeAlias = Schedule | Scalar | Callable[[Any], Any] | Mapping[str, Any]
+"""What `get` takes: a schedule, a number, a function of the step, or Keras's config of a schedule."""
 
 
 def names() -> tuple[str, ...]:

@@ -38,7 +38,7 @@ class Journal:
     """A file of ended members.
 
     Args:
-      path: of the file; made if it is missing.
+      path: of the file; made when the first member has ended.
       trials: of the sweep.
 
     Raises:
@@ -70,7 +70,8 @@ class Journal:
 
     def _read(self, trials: Sequence[Trial]) -> dict[int, Member]:
         """{number: member} of those of these trials that ended."""
-        self.path.touch()
+        if not self.path.exists():
+            return {}
         places = {key: number for number, key in enumerate(self.keys)}
         found, good = {}, 0
         content = self.path.read_bytes()

@@ -87,7 +87,8 @@ class Saves:
         Raises:
           CheckpointError: it is of another sweep, or none is whole.
         """
-        self.files.folder.mkdir(exist_ok=True)
+        if not self.files.folder.exists():
+            return None
         self.files.tidy()
         contents = self.files.latest(self._accept)
         return None if contents is None else Saved(contents, trials, self.keys)
@@ -100,6 +101,7 @@ class Saves:
     def save(self, standing: Standing, plans: Sequence[tuple[Family, Plan]]) -> None:
         """Write a checkpoint. Raises OSError."""
         started = time.monotonic()
+        self.files.folder.mkdir(exist_ok=True)
         tree, facts = {}, {"identity": self.identity, "until": standing.until, "families": []}
         for place, (family, plan) in enumerate(plans):
             begun, begun_facts = self._packed(family, standing.begun)

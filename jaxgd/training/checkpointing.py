@@ -101,14 +101,17 @@ class Saver:
       settings: when to save, and where.
       identity: what the run is, in plain values; see `checkpoints.describe`.
       goal: which checkpoint is the best.
+      num_devices: that share a batch; another number is said, as it rounds in another order.
     """
 
-    def __init__(self, settings: Checkpoint, identity: Mapping[str, Any], goal: Goal) -> None:
+    def __init__(
+        self, settings: Checkpoint, identity: Mapping[str, Any], goal: Goal, num_devices: int = 1
+    ) -> None:
         self.settings = settings
         self.identity = dict(identity)
         self.goal = goal
         self.files = CheckpointFolder(Path(settings.folder), settings.keep)
-        self.environment = _environment()
+        self.environment = _environment() | ({"devices of the run": num_devices} if num_devices > 1 else {})
         self.saved_at = time.monotonic()
         self.saved: tuple[int, int] | None = None
 

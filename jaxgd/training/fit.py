@@ -170,7 +170,7 @@ def fit(
                 check_same(read, identity, epochs)
         if saving is not None:
             goal = make_goal(objective, saving.monitor, early_stopping, validation is not None)
-            saver = Saver(saving, identity, goal)
+            saver = Saver(saving, identity, goal, chosen_layout.num_devices)
     loop = HostLoop(
         spec,
         objective,

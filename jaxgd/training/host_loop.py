@@ -5,9 +5,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxgd._one_kernel import is_small
 from jaxgd._programs import Compiled, compiled
 from jaxgd._statistics import merge, partition
 from jaxgd._types import Array, PyTree
@@ -135,17 +137,27 @@ class HostLoop:
     def _to_the_end(self, outlook: Outlook, position: Position, progress: ProgressFn | None) -> Position:
         """Chunk by chunk until the run ends; saved now and then, and at the end."""
         with leaving_on_sigterm(self.saver is not None) as leaving:
-            while not outlook.ended and self._unfinished(position.state):
-                position = self._advance(outlook, position)
-                report = outlook.pace.report(position.state, position.history)
-                if outlook.divergence is None and progress is not None:
-                    outlook.interrupted = progress(report) is False
-                outlook.interrupted = self.placement.any(outlook.interrupted or bool(leaving))
-                if self.saver is not None and not outlook.ended and self._is_due(self.saver, position):
-                    self.saver.save(self._storable(position))
+            try:
+                while not outlook.ended and self._unfinished(position.state):
+                    position = self._advance(outlook, position)
+                    report = outlook.pace.report(position.state, position.history)
+                    if outlook.divergence is None and progress is not None:
+                        outlook.interrupted = progress(report) is False
+                    outlook.interrupted = self.placement.any(outlook.interrupted or bool(leaving))
+                    if self.saver is not None and not outlook.ended and self._is_due(self.saver, position):
+                        self.saver.save(self._storable(position))
+            except BaseException:  # of the progress function, or Ctrl-C
+                self._save_what_is_left(position)
+                raise
             if self.saver is not None:
                 self.saver.save(self._storable(position))
         return position
+
+    def _save_what_is_left(self, position: Position) -> None:
+        """Save after an error, unless it came while a chunk ran, or others would have to take part."""
+        is_whole = not any(leaf.is_deleted() for leaf in jax.tree.leaves(position.state))
+        if self.saver is not None and is_whole and jax.process_count() == 1:
+            self.saver.save(position)
 
     def _is_due(self, saver: Saver, position: Position) -> bool:
         return bool(self.placement.of_first(saver.is_due(position)))
@@ -229,8 +241,10 @@ class HostLoop:
 
     def _compile(self, state: RunState) -> Compiled:
         arguments = self._arguments(state, self._limits(0, 0))
-        program = run_chunk if self.placement.layout is None else run_placed
-        return compiled(program, self.spec, arguments, donate=(1,))
+        if self.placement.layout is not None:
+            return compiled(run_placed, self.spec, arguments, donate=(1,))
+        small = is_small(self.spec.batch_size, state.train.params)
+        return compiled(run_chunk, self.spec, arguments, donate=(1,), small=small)
 
     def _unfinished(self, state: RunState) -> bool:
         stopped = state.stopping is not None and bool(state.stopping.stopped)

@@ -1,4 +1,4 @@
-"""SIGTERM while a run saves checkpoints: the run ends after the chunk under way, then the process."""
+"""SIGTERM or SIGHUP while a run saves checkpoints: it ends after the chunk under way, then the process."""
 
 import os
 import signal
@@ -11,26 +11,27 @@ from types import FrameType
 
 
 class Leaving:
-    """Whether the process was told to end."""
+    """Whether the process was told to end, and by which signal."""
 
     def __init__(self) -> None:
-        self.asked = False
+        self.signal: int | None = None
 
     def __bool__(self) -> bool:
-        return self.asked
+        return self.signal is not None
 
     def handle(self, signum: int, frame: FrameType | None) -> None:
-        """The handler of SIGTERM."""
-        self.asked = True
+        """The handler."""
+        self.signal = signum
 
 
+_BOTH = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
 SECONDS = 3.5
 """After which a process that was told to end ends, whatever it is at: machines are taken away after five."""
 
 
 @contextmanager
 def deadline_after_sigterm(last_words: str = "") -> Iterator[None]:
-    """Inside the block a SIGTERM that Python handles ends the process in time, with status 143.
+    """Inside the block a SIGTERM or SIGHUP that Python handles ends the process in time, with status 143.
 
     Python calls a handler only once the main thread is back from what it computes or compiles. A thread that
     waits for the signal is not held up by that. A checkpoint is whole or not there, so that nothing breaks.
@@ -61,7 +62,7 @@ def deadline_after_sigterm(last_words: str = "") -> Iterator[None]:
 
 def _end_in_time(reader: socket.socket, over: threading.Event, last_words: str) -> None:
     while number := reader.recv(1):
-        if number[0] == signal.SIGTERM and not over.wait(SECONDS):
+        if number[0] in _BOTH and not over.wait(SECONDS):
             sys.stderr.write(last_words)
             sys.stderr.flush()
             os._exit(128 + signal.SIGTERM)
@@ -69,21 +70,24 @@ def _end_in_time(reader: socket.socket, over: threading.Event, last_words: str) 
 
 @contextmanager
 def leaving_on_sigterm(active: bool) -> Iterator[Leaving]:
-    """Inside the block SIGTERM only sets the flag that is given; behind it the process ends by that signal.
+    """Inside the block both only set the flag that is given; behind it the process ends by that signal.
 
     Args:
-      active: False changes nothing; nor does a program that handles SIGTERM itself, or another thread.
+      active: False changes nothing; nor does a signal that the program handles itself, or another thread.
     """
     leaving = Leaving()
     in_main_thread = threading.current_thread() is threading.main_thread()
-    if not active or not in_main_thread or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+    ours = [each for each in _BOTH if signal.getsignal(each) is signal.SIG_DFL] if in_main_thread else []
+    if not active or not ours:
         yield leaving
         return
-    signal.signal(signal.SIGTERM, leaving.handle)
+    for each in ours:
+        signal.signal(each, leaving.handle)
     try:
         with deadline_after_sigterm():
             yield leaving
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    if leaving:
-        os.kill(os.getpid(), signal.SIGTERM)
+        for each in ours:
+            signal.signal(each, signal.SIG_DFL)
+    if leaving.signal is not None:
+        os.kill(os.getpid(), leaving.signal)

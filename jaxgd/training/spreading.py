@@ -51,6 +51,11 @@ class Chosen(NamedTuple):
     layout: Layout | None = None
     forecast: Forecast | None = None
 
+    @property
+    def num_devices(self) -> int:
+        """Of the run."""
+        return 1 if self.layout is None else self.layout.num_devices
+
 
 def check_devices(devices: Any) -> Any:
     """`devices`. Raises TypeError or ValueError for what is none, or more of them than there are."""

@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 RESUME, CHECKPOINTS = "tests/faults/test_resume.py", "tests/unit/test_checkpoints.py"
 RESTORING, COMMAND = "tests/faults/test_restoring.py", "tests/cli/test_resume_cli.py"
+LOSING, SWEEPS = "tests/faults/test_losing_work.py", "tests/faults/test_sweep_resume.py"
+SWEEP_COMMAND = "tests/cli/test_sweep_resume_cli.py"
 
 
 class Fault(NamedTuple):
@@ -45,6 +47,25 @@ FAULTS = (
     Fault("another number of devices", 1, "said; bit-equal here", f"{RESUME}::test_another_number"),
     Fault("SIGTERM", 2, "saved and left within 5 s; resumes", f"{RESUME}::test_sigterm"),
     Fault("killed command line", 1, "same files at the end", f"{COMMAND}::test_a_killed_run"),
+    Fault(
+        "sweep interrupted inside members", 15, "bit-equal at the end", f"{SWEEPS}::test_a_sweep_in_pieces"
+    ),
+    Fault("sweep terminated, then killed twice", 3, "same files", f"{SWEEP_COMMAND}::test_terminated_and"),
+    Fault("two sweeps on one journal", 1, "the second is refused", f"{SWEEP_COMMAND}::test_a_sweep_in_use"),
+    Fault("sweep's checkpoints damaged", 1, "refused", f"{SWEEP_COMMAND}::test_damaged_checkpoints"),
+    Fault("error or Ctrl-C in a callback", 2, "saved; resumes", f"{LOSING}::test_an_error_in"),
+    Fault(
+        "rename fails (network file system)", 1, "error; nothing lost; resumes", f"{LOSING}::test_a_rename"
+    ),
+    Fault("no locks (network file system)", 1, "said", f"{LOSING}::test_a_file_system_without_locks"),
+    Fault("a step that does not end, SIGTERM", 1, "left within 5 s", f"{LOSING}::test_a_step_that"),
+    Fault("terminal closed (SIGHUP)", 1, "saved and left", f"{LOSING}::test_a_terminal"),
+    Fault("disk full at the very end", 1, "error; resumes to the same files", f"{LOSING}::test_a_disk_that"),
+    Fault("killed while files are written", 3, "whole files; the rest later", f"{LOSING}::test_killed_while"),
+    Fault("folder became read-only", 1, "error; nothing overwritten", f"{LOSING}::test_a_folder_that_can_no"),
+    Fault("run copied elsewhere, data moved", 1, "same files at the end", f"{LOSING}::test_a_run_that_was"),
+    Fault("settings edited by hand", 1, "refused, naming it", f"{LOSING}::test_a_run_whose"),
+    Fault("folder under another name (link)", 1, "the second run refused", f"{LOSING}::test_a_folder_under"),
     Fault("exploding learning rate", 4, "found; goes back if asked", f"{RESTORING}::test_going_back"),
     Fault("rows that are not finite", 1, "found, the rows named", f"{RESTORING}::test_rows"),
     Fault("float16 overflow", 3, "found; none with a dynamic scale", f"{RESTORING}::test_float16"),

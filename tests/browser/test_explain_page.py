@@ -409,3 +409,75 @@ def test_a_run_that_diverges_is_shown_as_far_as_it_goes(page, tmp_path):
     page.css("#update").click()
     assert moment(page) == MOMENTS[6]
     assert "NaN" in page.text("#moment") + page.text("#details") + page.text("#curve-reading")
+
+
+@pytest.fixture(scope="module")
+def graph():
+    """Two inputs, a shared layer, a merge and two outputs."""
+    layers = jaxgd.layers
+    model = jaxgd.graph(
+        {"left": 2, "right": 2},
+        {
+            "code": (layers.dense(3, "tanh"), "left"),
+            "code_again": ("code", "right"),
+            "both": (layers.concatenate(), ["code", "code_again"]),
+            "sum": (layers.add(), ["code", "code_again"]),
+            "price": (layers.dense(1), "sum"),
+            "kind": (layers.dense(2, "softmax"), "both"),
+        },
+        ["price", "kind"],
+    )
+    rng = np.random.default_rng(0)
+    x = [rng.normal(size=(4, 2)) for _ in range(2)]
+    y = [rng.normal(size=(4, 1)), rng.integers(0, 2, 4)]
+    losses = ["mean_squared_error", "sparse_categorical_crossentropy"]
+    return make_subject(
+        "a graph", model, model.init(0), x, y, loss=losses, optimizer=jaxgd.optimizers.sgd(0.1)
+    )
+
+
+@pytest.fixture(scope="module")
+def graph_path(graph, tmp_path_factory):
+    place = tmp_path_factory.mktemp("pages") / "graph.html"
+    place.write_text(explain_page(graph, 3))
+    return place
+
+
+def test_every_number_of_a_graph_is_the_traces(page, graph, graph_path):
+    page.open(graph_path)
+    page.css("#update").click()
+    page.slide("#row", 2)
+    step = take_steps(graph, 3)[0]
+    for stage, layer in enumerate(step.trace.layers, start=2):
+        for unit in range(np.shape(layer.a)[1]):
+            choose_unit(page, stage, unit)
+            shown = numbers(page)
+            assert page.text("#details h3") == f"{layer.node}[{unit}]"
+            assert shown["a"] == np.asarray(layer.a)[2, unit]
+            if layer.upstream is not None:
+                assert shown["dL/da"] == np.asarray(layer.upstream)[2, unit]
+            if layer.delta is not None:
+                assert shown["δ"] == np.asarray(layer.delta)[2, unit]
+                assert shown["new b"] == step.after[layer.name]["bias"][unit]
+    choose_unit(page, 0, 1)
+    slope = np.asarray(step.trace["code"].downstream)[2, 1]
+    assert numbers(page)["dL/dx"] == pytest.approx(slope, rel=1e-6)
+    choose_unit(page, 1, 0)
+    assert page.text("#details h3") == "right0"
+
+
+def test_a_graph_is_walked_in_its_order_and_fits_a_phone(page, graph_path):
+    page.open(graph_path, width=360)
+    seen = [moment(page)]
+    while page.css("#next").is_enabled() and not seen[-1].endswith("Update"):
+        page.css("#next").click()
+        seen.append(moment(page))
+    names = [each.split(" ", 1)[1] for each in seen]
+    forward = [name.removeprefix("Forward: ") for name in names if name.startswith("Forward: ")]
+    backward = [name.removeprefix("Backward: ") for name in names if name.startswith("Backward: ")]
+    assert set(forward) == {"code", "code_again", "both", "sum", "price", "kind"}
+    assert backward == forward[::-1]
+    assert page.overflow() <= 0
+    # a merge has a line from each unit it takes, a shared layer its own lines at each call
+    assert len(page.all("path.edge.plain")) == 6 + 6 + 1 + 2
+    assert len(page.all("[data-edge^='0,']")) == len(page.all("[data-edge^='1,']")) == 6

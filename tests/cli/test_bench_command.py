@@ -87,3 +87,32 @@ def test_wrong_words_are_refused_before_anything_runs(words, message):
     assert result.exit_code == 2
     assert message in result.output
     assert "Traceback" not in result.output
+
+
+def test_a_bench_that_was_cut_off_goes_on(reported, programs, tmp_path):
+    _, folder = reported
+    facts = json.loads((folder / "benchmarks.json").read_text())["workloads"]["seed"]
+    words = ["--workload", "seed", "--rounds", "2", "--programs", programs, "--report", tmp_path, "--resume"]
+    words += ["--peer", "numpy", "--peer", "torch", "--json"]
+    part = tmp_path / "benchmarks.part.json"
+    part.write_text(json.dumps({"settings": {}, "workloads": {"seed": facts}}))
+    refused = run(*words)
+    assert refused.exit_code == 2
+    assert "other settings" in refused.output
+    effort = json.loads((folder / "benchmarks.json").read_text())["effort"]
+    part.write_text(
+        json.dumps(
+            {"settings": {"effort": effort, "peers": ["numpy", "torch"]}, "workloads": {"seed": facts}}
+        )
+    )
+    results = json.loads(run(*words).stdout.splitlines()[-1])
+    assert results["workloads"]["seed"] == facts
+    assert results["earlier"] == ["seed"]
+    assert "Measured by an earlier call" in (tmp_path / "benchmarks.md").read_text()
+    assert not part.exists()
+
+
+def test_resume_needs_a_report(programs):
+    result = run("--workload", "seed", "--programs", programs, "--resume")
+    assert result.exit_code == 2
+    assert "--report" in result.output

@@ -196,6 +196,7 @@ def test_divergence_is_the_answer_no_and_keeps_finite_parameters():
     result = CliRunner().invoke(app, ["train", "diabetes", *arguments, "--json"])
     assert result.exit_code == 1
     assert "epoch 1, step" in result.stderr
+    assert "Try a lower --learning-rate" in result.stderr
     summary = json.loads(result.stdout.splitlines()[-1])
     assert summary["divergence"]["epoch"] == 1
     _, params = open_run(summary["run"]).trained

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax import stages
 from sklearn.datasets import load_digits
 
 import jaxgd
@@ -65,6 +66,48 @@ def test_another_precision_is_asked_for_by_the_model(precision, word):
 def test_a_global_setting_does_not_reach_a_model_that_says_its_own():
     with jax.default_matmul_precision("bfloat16"):
         found = products(network(), "adam")
+    assert {PRECISE.search(line).groups() for line in found} == {("HIGHEST", "HIGHEST")}
+
+
+def joined(precision="highest"):
+    """A graph with a shared layer, a dot product of two branches and a model as a layer."""
+    dense = jaxgd.layers.dense
+    nodes = {"wide": (dense(192, "tanh"), "x"), "again": ("wide", "wide")}
+    nodes |= {
+        "inner": (jaxgd.mlp([192, 160, 192], precision=precision), "again"),
+        "dot": (jaxgd.layers.dot(1), ["inner", "again"]),
+    }
+    nodes |= {"joined": (jaxgd.layers.concatenate(), ["dot", "inner"])}
+    nodes["out"] = (dense(OUTPUTS, "softmax"), "joined")
+    return jaxgd.graph({"x": FEATURES}, nodes, "out", precision=precision)
+
+
+@pytest.mark.parametrize(("precision", "word"), [("highest", "HIGHEST"), ("default", "DEFAULT")])
+def test_every_product_of_a_graph_says_its_precision(precision, word):
+    with jax.default_matmul_precision("tensorfloat32"):
+        found = products(joined(precision), "adam")
+    assert len(found) >= 15, "five products: forward, their gradients, and inference"
+    assert {PRECISE.search(line).groups() for line in found} == {(word, word)}
+
+
+@pytest.mark.parametrize("plan", ["sequential", ("map", 2), ("vmap", 2)])
+def test_every_product_of_a_sweeps_program_says_its_precision(plan, monkeypatch):
+    """The programs of `fit` and of both forms of a sweep, as they are lowered."""
+    texts = []
+    lower = stages.Traced.lower
+
+    def recorded(traced, **options):
+        lowered = lower(traced, **options)
+        texts.append(lowered.as_text())
+        return lowered
+
+    monkeypatch.setattr(stages.Traced, "lower", recorded)
+    model = jaxgd.mlp([FEATURES, 160, OUTPUTS], output_activation="softmax")
+    options = {"loss": "sparse_categorical_crossentropy", "optimizer": "adam", "epochs": 1, "pad": False}
+    with jax.default_matmul_precision("bfloat16"):
+        jaxgd.sweep(model, X, Y, seeds=2, batch_size=128, plan=plan, lanes=1, **options)
+    found = [line for text in texts for line in text.splitlines() if "stablehlo.dot" in line]
+    assert len(found) >= 5
     assert {PRECISE.search(line).groups() for line in found} == {("HIGHEST", "HIGHEST")}
 
 

@@ -7,8 +7,7 @@ import pytest
 
 from jaxgd import optimizers
 
-NAMES = ["Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "Ftrl", "Lamb", "Lion", "Muon"]
-NAMES += ["Nadam", "RMSprop", "SGD", "ScheduleFreeAdamW"]
+NAMES = list(optimizers.class_names())
 # Sums, matrix products and powers, which one program may do in another order than another.
 SUMMED = ["Adafactor", "Ftrl", "Lamb", "Muon"]
 VARIANTS = {

@@ -11,7 +11,7 @@ RNG_SEED = 7
 
 
 def rows_of(page, section=None):
-    """The cells of each row of the tables of a page, or of one of its sections; code without its backticks."""
+    """The cells of each row that begins with code, in the tables of a page or of one of its sections."""
     text = (PAGES / f"{page}.md").read_text()
     if section is not None:
         text = re.search(rf"^## {re.escape(section)}\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)[1]

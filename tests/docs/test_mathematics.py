@@ -10,8 +10,17 @@ import pytest
 from formulas import NAMES, PAGES, expression, names_in, rows_of, value_of
 
 import jaxgd
-from jaxgd import activations, constraints, initializers, layers, losses, metrics, optimizers, regularizers
-from jaxgd import schedules
+from jaxgd import (
+    activations,
+    constraints,
+    initializers,
+    layers,
+    losses,
+    metrics,
+    optimizers,
+    regularizers,
+    schedules,
+)
 from jaxgd.layers import Context
 
 RNG = np.random.default_rng(7)
@@ -56,7 +65,11 @@ def test_activation_of_a_row_and_what_flows_back(row, x64):
 
 def test_every_activation_has_its_row():
     rows = rows_of("activations", "Entry by entry") + rows_of("activations", "Over a row")
-    assert {name for row in rows for name in names_in(row[0])} == {*activations.names(), "swish", "hard_swish"}
+    assert {name for row in rows for name in names_in(row[0])} == {
+        *activations.names(),
+        "swish",
+        "hard_swish",
+    }
 
 
 def loss_names(function):

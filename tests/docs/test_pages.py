@@ -4,6 +4,8 @@ import contextlib
 import io
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import keras
@@ -14,7 +16,16 @@ from jaxgd.cli.app import app
 
 DOCS = Path(__file__).parents[2] / "docs"
 BLOCK = re.compile(r"```(python|sh)\n(.*?)```(?:\n\n```text\n(.*?)```)?", re.DOTALL)
-PAGES = [DOCS / "coming-from-keras.md", DOCS / "keras-files.md"]
+DEVICES = DOCS / "guides/devices.md"
+FOLDERS = ("tutorial", "guides")
+PAGES = [
+    *(
+        DOCS / f"{name}.md"
+        for name in ("index", "coming-from-keras", "coming-from-scikit-learn", "keras-files", "streaming")
+    ),
+    *(page for folder in FOLDERS for page in sorted((DOCS / folder).glob("*.md"))),
+]
+PAGES.remove(DEVICES)
 
 
 def blocks(page):
@@ -39,9 +50,15 @@ def run_commands(lines):
             assert result.exit_code == 0, (line, result.output, result.exception)
 
 
+def test_page_on_devices_in_a_process_with_four(tmp_path):
+    ((_, code, shown),) = blocks(DEVICES)
+    command = [sys.executable, "-W", "ignore", "-c", code]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
+    assert run.stdout == shown, run.stderr
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_page_prints_what_it_shows(page, tmp_path, monkeypatch):
-    assert blocks(page)
     keras.utils.clear_session()  # Keras numbers its layers by how many there were
     monkeypatch.chdir(tmp_path)
     names = {}

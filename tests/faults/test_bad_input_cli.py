@@ -1,5 +1,7 @@
 """Bad input to the command line: one clear message, exit code 2, nothing written."""
 
+import re
+
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -7,6 +9,8 @@ from click.testing import CliRunner
 from jaxgd.cli.app import app
 
 GOOD = "size,color,price\n" + "".join(f"{i},{'red' if i % 2 else 'blue'},{i * 1.5}\n" for i in range(12))
+
+VERBS = ("Add", "Choose", "Did", "Give", "Go", "Install", "Leave", "Look", "Put", "Run", "See", "Try", "Use")
 
 
 @pytest.fixture
@@ -26,6 +30,8 @@ def refused(folder, arguments, *words):
     assert result.stderr.startswith("Error: ")
     assert result.stderr.count("\n") == 1
     assert "Traceback" not in result.stderr
+    last = re.split(r"(?<=[.?!;])\s+", result.stderr.strip())[-1]
+    assert last.split()[0] in VERBS or "jaxgd " in last, f"does not say what to do next: {result.stderr}"
     for word in words:
         assert word in result.stderr, result.stderr
     assert sorted(folder.rglob("*")) == before

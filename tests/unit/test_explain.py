@@ -8,7 +8,7 @@ import jaxgd
 from jaxgd.explain import compare, example, explain_page, take_steps
 from jaxgd.explain.comparing import differences_dtype
 from jaxgd.explain.numbers import BYTES, encoded, kept_steps
-from jaxgd.explain.part import choose_part
+from jaxgd.explain.part import choose_part, slope_of, value_of
 from jaxgd.explain.paths import own_name, rivals, run_rivals
 from jaxgd.explain.running import MAX_STEPS
 from jaxgd.explain.subject import make_subject
@@ -40,7 +40,7 @@ def dropped(dtype="float32"):
 def fitted(subject, epochs):
     """What `fit` makes of the same rows in one batch."""
     x, y = (np.asarray(subject.batch[name]) for name in ("x", "y"))
-    settings = {"loss": subject.loss, "optimizer": subject.optimizer, "params": subject.params}
+    settings = {"loss": subject.losses[0].loss, "optimizer": subject.optimizer, "params": subject.params}
     return jaxgd.fit(subject.model, x, y, epochs=epochs, batch_size=len(x), shuffle=False, **settings)
 
 
@@ -264,8 +264,74 @@ def test_a_model_that_is_not_trained_is_refused():
         make_subject("t", model, model.init(0), [[1.0]], [[1.0]])
 
 
-def test_only_a_stack_of_layers_is_explained():
-    with pytest.raises(TypeError, match="expected a stack of layers"):
+def two_outputs():
+    """Two inputs, a shared layer, a merge, a skipping connection, and two outputs."""
+    layers = jaxgd.layers
+    model = jaxgd.graph(
+        {"left": 3, "right": 3},
+        {
+            "code": (layers.dense(4, "tanh"), "left"),
+            "code_again": ("code", "right"),
+            "both": (layers.concatenate(), ["code", "code_again"]),
+            "mixed": (layers.dense(4, "relu"), "both"),
+            "sum": (layers.add(), ["mixed", "code"]),
+            "price": (layers.dense(1), "sum"),
+            "kind": (layers.dense(3, "softmax"), "both"),
+        },
+        ["price", "kind"],
+    )
+    rng = np.random.default_rng(0)
+    x = [rng.normal(size=(8, 3)) for _ in range(2)]
+    y = [rng.normal(size=(8, 1)), rng.integers(0, 3, 8)]
+    losses = ["mean_squared_error", "sparse_categorical_crossentropy"]
+    return make_subject("graph", model, model.init(0), x, y, loss=losses, loss_weights=[2.0, 1.0])
+
+
+def test_a_graph_is_explained_like_a_stack():
+    subject = two_outputs()
+    assert all(each.ulps_of_autodiff <= 4 and each.ulps_of_differences <= 8 for each in compare(subject))
+    first, second = take_steps(subject, 2)
+    assert first.new_loss == pytest.approx(float(second.trace.loss), rel=1e-6)
+    assert first.new_loss < float(first.trace.loss)
+    part = choose_part(subject, first)
+    assert part.stages[:4] == ("left", "right", "code", "code_again")
+    assert (part.outside, part.sources[2], part.columns) == (2, (2, 3), (0, 0, 1, 1, 2, 3, 4, 5, 3))
+    found = {
+        sheet.title.split(",")[0]: sheet.rows for sheet in sheets(subject, first, part, compare(subject), 1)
+    }
+    assert {row[0] for row in found["Loss of 8 rows"]} == {"price 0", "kind 0", "kind 1", "kind 2"}
+    assert len(explain_page(subject, 3)) < 400_000
+
+
+def test_the_last_layers_of_a_long_graph_are_shown():
+    nodes = {"d0": (jaxgd.layers.dense(2, "tanh"), "x")}
+    nodes |= {f"d{k}": (jaxgd.layers.dense(2, "tanh"), f"d{k - 1}") for k in range(1, 10)}
+    nodes["y"] = (jaxgd.layers.add(), ["d9", "d0"])
+    model = jaxgd.graph({"x": 2}, nodes, "y")
+    subject = make_subject("long", model, model.init(0), np.ones((3, 2)), np.ones((3, 2)))
+    (step,) = take_steps(subject)
+    part = choose_part(subject, step)
+    assert part.stages == ("d2", "d0", *(f"d{k}" for k in range(3, 10)), "y")
+    assert part.notes == ("Of 11 layers the last 8 are shown; the limit is 8.",)
+    np.testing.assert_array_equal(value_of(step, "d2"), step.trace["d2"].a)
+    np.testing.assert_allclose(slope_of(step, "d0"), step.trace["d0"].upstream, rtol=1e-6, atol=1e-9)
+
+
+def test_a_nested_model_is_one_layer_and_one_of_several_outputs_is_refused():
+    inner = jaxgd.mlp([2, 3, 2], activation="tanh")
+    model = jaxgd.graph({"x": 2}, {"inner": (inner, "x"), "y": (jaxgd.layers.dense(1), "inner")}, "y")
+    subject = make_subject("nested", model, model.init(0), np.ones((3, 2)), np.ones((3, 1)))
+    assert all(each.ulps_of_autodiff <= 4 for each in compare(subject))
+    assert len(explain_page(subject, 2)) < 200_000
+    outputs = {"a": (jaxgd.layers.dense(1), "x"), "b": (jaxgd.layers.dense(1), "x")}
+    several = jaxgd.graph({"x": 2}, outputs, ["a", "b"])
+    model = jaxgd.graph({"x": 2}, {"two": (several, "x"), "y": (jaxgd.layers.add(), ["two/a", "two/b"])}, "y")
+    with pytest.raises(ValueError, match="a, b are outputs of one nested model"):
+        make_subject("t", model, model.init(0), np.ones((3, 2)), np.ones((3, 1)))
+
+
+def test_only_a_model_of_this_package_is_explained():
+    with pytest.raises(TypeError, match="expected one of jaxgd's"):
         make_subject("t", lambda x: x, {}, [[1.0]], [[1.0]])
 
 

@@ -1,5 +1,6 @@
 """Rows of many files, encoded as the rows of an earlier run were."""
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from jaxgd.data.streams.stream import Stream, warn_user
 
 def stream_alike(
     where: Any,
-    encoding: Encoding,
+    encoding: Encoding | Callable[[Sequence[str]], Encoding],
     *,
     with_target: bool = True,
     dtype: str = "float32",
@@ -29,7 +30,7 @@ def stream_alike(
 
     Args:
       where, dtype, window, on_bad_file: as in `stream`.
-      encoding: of the rows that were trained on.
+      encoding: of the rows that were trained on; or what makes one of the names of the columns.
       with_target: whether targets are read; False needs no such column.
       warn: is told of files that are left out; None warns.
 
@@ -37,6 +38,8 @@ def stream_alike(
       DataError: as `stream`; a column of the encoding is not there.
     """
     files = open_files(where, on_bad_file, warn_user if warn is None else warn)
+    if not isinstance(encoding, Encoding):
+        encoding = encoding(files.names)
     needed = [column.name for column in encoding.columns]
     for name in [*needed, *([encoding.target] if with_target else [])]:
         if name not in files.names:

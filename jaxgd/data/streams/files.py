@@ -11,7 +11,7 @@ from jaxgd._checks import unknown_name
 from jaxgd.data.errors import DataError, unknown
 from jaxgd.data.streams import npy_files, parquet_files
 from jaxgd.data.streams.index import BadFileError, FileIndex, Mark, Place
-from jaxgd.data.streams.kinds import as_kind
+from jaxgd.data.streams.kinds import FLOAT, INT, as_kind
 from jaxgd.data.streams.listing import list_files, shown_place
 from jaxgd.data.streams.text_files import TextFiles
 from jaxgd.data.table import Table
@@ -69,6 +69,13 @@ class Files:
             columns = [as_kind(column, self.kinds[name]) for name, column in cells.items()]
             return np.stack([column.astype(dtype) for column in columns], axis=1)
         return reader.read_matrix(index.path, index, place, names).astype(dtype, copy=False)
+
+    def are_numbers(self, names: Sequence[str]) -> bool:
+        """Whether columns are known to hold numbers."""
+        if self.kind in ("csv", "tsv"):
+            return all(self.kinds.get(name) in (INT, FLOAT) for name in names)
+        types = dict(zip(self.names, self.indices[0].types, strict=True))
+        return all(types[name].lower().startswith(("int", "uint", "float")) for name in names)
 
     def change(self, file: int) -> str | None:
         """What has changed about a file since it was looked at, or None."""

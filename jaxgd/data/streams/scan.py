@@ -109,6 +109,8 @@ class _Scan:
         )
         self.used = (self.target, *self.features)
         wanted = {self.target, *wishes.categories}
+        if files.kind in ("csv", "tsv"):  # a number may turn out to be text in a later block
+            wanted = set(self.used)
         self.facts = {name: ColumnFacts(name, name in wanted, wishes.dtype) for name in self.used}
         self.num_training = 0
 

@@ -3,7 +3,7 @@
 import hashlib
 import warnings
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -14,6 +14,7 @@ from jaxgd.data import columns
 from jaxgd.data.encoding import Encoding
 from jaxgd.data.errors import DataError
 from jaxgd.data.streams.files import Files, WarnFn, open_files
+from jaxgd.data.streams.index import BadFileError
 from jaxgd.data.streams.scan import Block, Scanned, Wishes, rows_of_use, scan
 from jaxgd.data.table import Table
 from jaxgd.training.streaming import RowSource, StreamError
@@ -100,6 +101,7 @@ class Stream(RowSource):
       targets: from encoded targets to what a loss takes.
       scanned: what the pass over the rows found out; None for rows that are encoded as others were.
       with_target: whether targets are read.
+      window_rows: rows in memory at a time; None for about 64 MiB.
     """
 
     files: Files
@@ -111,6 +113,8 @@ class Stream(RowSource):
     scanned: Scanned | None = None
     with_target: bool = True
     window_rows: int | None = None
+    unknown: dict[int, dict[str, int]] = field(default_factory=dict)
+    """{block that was read: cells of each column with a category that the encoding does not know}."""
 
     @property
     def mean(self) -> np.ndarray:
@@ -132,6 +136,11 @@ class Stream(RowSource):
         """Of the columns of the files."""
         return self.files.names
 
+    @property
+    def file_rows(self) -> int:
+        """Rows of the files, those that are left out for their gaps included."""
+        return sum(block.place.rows for block in self.blocks)
+
     @cached_property
     def fingerprint(self) -> str:
         """sha256 of the checksums of the files that are read, in their order."""
@@ -152,6 +161,13 @@ class Stream(RowSource):
         parts = {"training": block.training, "held-out": block.held_out}
         return parts.get(self.part, block.training + block.held_out)
 
+    def count_unknown(self) -> dict[str, int]:
+        """As `Encoding.count_unknown`, of all blocks that were read."""
+        total: dict[str, int] = {}
+        for counts in self.unknown.values():
+            total |= {name: total.get(name, 0) + count for name, count in counts.items()}
+        return total
+
     def only(self, part: str) -> "Stream":
         """The rows of one of the `PARTS`."""
         return replace(self, part=part)
@@ -162,9 +178,10 @@ class Stream(RowSource):
         try:
             rows = self._read(found)
         except (DataError, OSError) as error:
-            change = self.files.change(found.file)
-            path = self.files.indices[found.file].path
-            raise StreamError(f"{error} ({path}: {change})" if change else str(error)) from error
+            self._check_unchanged(found.file)
+            if isinstance(error, DataError) and not isinstance(error, BadFileError):
+                raise  # a cell of rows that were not looked through before
+            raise StreamError(str(error)) from error
         self._check_unchanged(found.file)
         return rows
 
@@ -199,17 +216,22 @@ class Stream(RowSource):
             )
 
     def _read(self, block: Block) -> dict[str, Any]:
-        if self._is_plain:
-            return self._read_plain(block)
+        rows = self._read_plain(block) if self._may_be_plain else None
+        if rows is not None:
+            return rows
         table = self._table(block)
         which = np.flatnonzero(self._rows(block, table))
         table = table.take(which)
-        rows: dict[str, Any] = {"x": self.encoding.encode(table, self.wishes.dtype), "y": None}
-        return rows | self._beside(table)
+        self.unknown[block.first] = self.encoding.count_unknown(table)
+        x = self.encoding.encode(table, self.wishes.dtype)
+        return {"x": x, "y": None, **self._beside(table)}
 
-    def _read_plain(self, block: Block) -> dict[str, Any]:
+    def _read_plain(self, block: Block) -> dict[str, Any] | None:
+        """A block of numbers without a way over a table; None if a cell is missing or infinite."""
         names = [column.name for column in self.encoding.columns]
         x = self.files.matrix(block.file, block.place, names, self.wishes.dtype)
+        if not np.isfinite(x).all():
+            return None
         beside = self._names_beside()
         rows: dict[str, Any] = {"x": x, "y": None}
         if beside:
@@ -221,10 +243,12 @@ class Stream(RowSource):
         return {name: None if each is None else each[which] for name, each in rows.items()}
 
     @cached_property
-    def _is_plain(self) -> bool:
-        """Whether all features are numbers of which none is missing: nothing is left to encode."""
-        plain = all(column.kind == "number" for column in self.encoding.columns)
-        return plain and self.scanned is not None and not self.scanned.gaps and self.wishes.missing != "drop"
+    def _may_be_plain(self) -> bool:
+        """Whether all features are columns of numbers, so that nothing is to be encoded but missing cells."""
+        names = [column.name for column in self.encoding.columns if column.kind == "number"]
+        whole = len(names) == len(self.encoding.columns) and self.wishes.missing != "drop"
+        gaps = frozenset() if self.scanned is None else self.scanned.gaps
+        return whole and not gaps and self.files.are_numbers(names)
 
     def _names_beside(self) -> list[str]:
         weight = self.wishes.weight

@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ class TextFiles:
             data = stream.read(place.size)
         try:
             frame = pl.read_csv(
-                io.BytesIO(_without_blank_lines(data)),
+                io.BytesIO(self._without_blank_lines(data, path, place)),
                 has_header=False,
                 new_columns=list(index.names),
                 separator=self.separator,
@@ -151,8 +152,11 @@ class TextFiles:
             )
         return int((~blank).sum())
 
-
-def _without_blank_lines(data: bytes) -> bytes:
-    if b'"' in data or not (data.startswith((b"\n", b"\r")) or b"\n\n" in data or b"\n\r\n" in data):
-        return data
-    return b"".join(line for line in data.splitlines(keepends=True) if line.strip(b"\r\n"))
+    def _without_blank_lines(self, data: bytes, path: Path, place: Place) -> bytes:
+        """What the reader of rows would take for rows of one empty cell; those in quotes stay."""
+        if not (data.startswith((b"\n", b"\r")) or b"\n\n" in data or b"\n\r\n" in data):
+            return data
+        ends = self._row_ends(np.frombuffer(data, np.uint8), path, place.first)[0].tolist()
+        bounds = [0, *(end + 1 for end in ends), len(data)]
+        rows = (data[start:stop] for start, stop in pairwise(bounds))
+        return b"".join(row for row in rows if row.strip(b"\r\n"))

@@ -6,7 +6,7 @@ function line({ name, text, value }) {
   return element("p", { class: "formula" }, `${name} = ${text ? `${text} = ` : ""}`, result);
 }
 
-const phaseOf = (moment, k) => (moment.phase === "update" ? "update" : k + 1 >= moment.backward ? "backward" : "forward");
+const phaseOf = (moment, k) => (moment.phase === "update" ? "update" : stageOf(k) >= moment.backward ? "backward" : "forward");
 
 function unitPanel(state, moment, choose) {
   const [stage, unit] = state.chosen.unit;
@@ -15,17 +15,18 @@ function unitPanel(state, moment, choose) {
   if (stage > moment.forward) parts.push(element("p", { class: "quiet" }, "Not computed yet at this moment."));
   else parts.push(...forwardLines(s, r, stage, unit).map(line));
   if (stage >= moment.backward) parts.push(...backwardLines(s, r, stage, unit).map(line));
-  if (stage > 0 && page.layers[stage - 1].dense) {
-    parts.push(...biasLines(s, stage - 1, unit, phaseOf(moment, stage - 1)).map(line));
-    parts.push(connections(s, stage - 1, unit, phaseOf(moment, stage - 1), choose));
+  if (layerOf(stage)?.dense) {
+    const place = stage - outside;
+    parts.push(...biasLines(s, place, unit, phaseOf(moment, place)).map(line));
+    parts.push(connections(s, place, unit, phaseOf(moment, place), choose));
   }
   return parts;
 }
 
 function connections(s, k, j, phase, choose) {
   const head = element("tr", {}, ...["from", "w", ...(phase === "forward" ? [] : ["dL/dw"]), ...(phase === "update" ? ["new w"] : [])].map((name) => element("th", { scope: "col" }, name)));
-  const rows = count(shownUnits(k)).map((i) => {
-    const button = element("button", { type: "button" }, unitName(k, i));
+  const rows = count(shownUnits(source(k))).map((i) => {
+    const button = element("button", { type: "button" }, unitName(source(k), i));
     button.addEventListener("click", () => choose({ edge: [k, i, j] }));
     const cells = [at(`kernel/${k}`, s, i, j)];
     if (phase !== "forward") cells.push(at(`gradient_of_kernel/${k}`, s, i, j));
@@ -37,10 +38,10 @@ function connections(s, k, j, phase, choose) {
 
 function edgePanel(state, moment, choose) {
   const [k, i, j] = state.chosen.edge;
-  const back = element("button", { type: "button" }, `All of ${unitName(k + 1, j)}`);
-  back.addEventListener("click", () => choose({ unit: [k + 1, j] }));
+  const back = element("button", { type: "button" }, `All of ${unitName(stageOf(k), j)}`);
+  back.addEventListener("click", () => choose({ unit: [stageOf(k), j] }));
   return [
-    element("h3", {}, `${unitName(k, i)} → ${unitName(k + 1, j)}`),
+    element("h3", {}, `${unitName(source(k), i)} → ${unitName(stageOf(k), j)}`),
     ...edgeLines(state.step, state.row, k, i, j, phaseOf(moment, k)).map(line),
     back,
   ];

@@ -1,22 +1,23 @@
 // What is being looked at, and what the controls do to it.
-const state = { step: 0, row: 0, moment: 0, chosen: { unit: [1, 0] }, hidden: new Set(), plane: 0, read: null };
+const state = { step: 0, row: 0, moment: 0, chosen: { unit: [outside, 0] }, hidden: new Set(), plane: 0, read: null };
 const moments = makeMoments();
 
 // forward: the last stage that is computed; backward: the first stage that has deltas; stage: where we are.
 function makeMoments() {
-  const last = page.layers.length;
-  const list = [{ phase: "forward", stage: 0, forward: 0, backward: last + 2, title: "The row", text: "The features of one row stand at the inputs." }];
+  const [first, end] = [outside - 1, lastStage + 1];
+  const before = { backward: end + 1 };
+  const list = [{ ...before, phase: "forward", stage: first, forward: first, title: "The row", text: "The features of one row stand at the inputs" }];
   page.layers.forEach((layer, k) => {
     const text = layer.dense ? `z = Σ x·w + b, a = ${layer.activation}(z)` : layer.text;
-    list.push({ phase: "forward", stage: k + 1, forward: k + 1, backward: last + 2, title: `Forward: ${layer.name}`, text });
+    list.push({ ...before, phase: "forward", stage: stageOf(k), forward: stageOf(k), title: `Forward: ${layer.name}`, text });
   });
-  list.push({ phase: "forward", stage: last + 1, forward: last + 1, backward: last + 2, title: "The loss", text: page.loss });
-  for (let k = last - 1; k >= 0; k -= 1) {
+  list.push({ ...before, phase: "forward", stage: end, forward: end, title: "The loss", text: page.loss });
+  for (let k = page.layers.length - 1; k >= 0; k -= 1) {
     const layer = page.layers[k];
     const text = layer.dense ? "δ = dL/da · f′(z), then dL/dw = Σ x·δ and dL/db = Σ δ over the rows; the lines now show dL/dw" : `the chain rule through ${layer.text}`;
-    list.push({ phase: "backward", stage: k + 1, forward: last + 1, backward: k + 1, title: `Backward: ${layer.name}`, text });
+    list.push({ phase: "backward", stage: stageOf(k), forward: end, backward: stageOf(k), title: `Backward: ${layer.name}`, text });
   }
-  list.push({ phase: "update", stage: last + 1, forward: last + 1, backward: 0, title: "Update", text: `${page.optimizer} changes every weight at once; the lines now show the changes` });
+  list.push({ phase: "update", stage: end, forward: end, backward: 0, title: "Update", text: `${page.optimizer} changes every weight at once; the lines now show the changes` });
   return list;
 }
 
@@ -26,7 +27,7 @@ function render() {
   byId("step").value = state.step;
   byId("step").setAttribute("aria-valuetext", `step ${number + 1}, loss ${short(at("loss", state.step))}`);
   byId("step-number").textContent = `${number + 1} of ${page.steps[page.steps.length - 1] + 1}`;
-  const losses = moment.phase === "update" ? ` Loss ${long(at("loss", state.step))} → ${long(at("new_loss", state.step))}.` : moment.forward > page.layers.length ? ` Loss ${long(at("loss", state.step))}.` : "";
+  const losses = moment.phase === "update" ? ` Loss ${long(at("loss", state.step))} → ${long(at("new_loss", state.step))}.` : moment.forward > lastStage ? ` Loss ${long(at("loss", state.step))}.` : "";
   byId("moment").replaceChildren(element("b", {}, `${state.moment + 1}/${moments.length} ${moment.title}`), `${moment.text}.${losses}`);
   byId("edge-meaning").textContent = `Thickness: ${{ forward: "the weight", backward: "the gradient where it is known, else the weight", update: "the change of the weight" }[moment.phase]}, within its layer.`;
   for (const phase of ["forward", "backward", "update"]) {
@@ -85,7 +86,7 @@ function start() {
   byId("subject").textContent = `${page.title}; loss ${page.loss}; ${page.optimizer}`;
   byId("notes").append(...page.notes.map((note) => element("p", { class: "notice" }, note)));
   byId("step").max = page.steps.length - 1;
-  byId("row").append(...count(page.arrays.y.shape[0]).map((row) => element("option", { value: row }, String(page.row_numbers[row]))));
+  byId("row").append(...count(page.row_numbers.length).map((row) => element("option", { value: row }, String(page.row_numbers[row]))));
   byId("plane").append(...page.planes.map((plane, k) => element("option", { value: k }, plane.title)));
   byId("plane").closest(".controls").hidden = page.planes.length === 0;
   buildPaths(state, render);

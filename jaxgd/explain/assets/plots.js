@@ -52,7 +52,7 @@ function buildPaths(state, changed) {
 }
 
 function curveFrame() {
-  const width = byId("curve").parentElement.clientWidth;
+  const width = Math.max(160, byId("curve").parentElement.clientWidth);
   const height = Math.min(320, Math.max(200, width * 0.4));
   return { width, height, left: 62, right: width - 16, top: 12, bottom: height - 38, last: unpack(page.losses[series[0]]).length - 1 };
 }
@@ -111,7 +111,7 @@ function polyline(points) {
 
 function surfaceFrame(plane) {
   const [u, v] = [unpack(plane.u), unpack(plane.v)];
-  const width = byId("surface-paths").parentElement.clientWidth;
+  const width = Math.max(160, byId("surface-paths").parentElement.clientWidth);
   const [left, top, right, foot] = [58, 8, 12, 42];
   const side = Math.min(width - left - right, 520);
   const low = [u[0], v[0]];

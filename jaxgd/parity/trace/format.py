@@ -20,6 +20,7 @@ from jaxgd.parity.trace.recording import Recording, TraceError, check_recording
 
 FORMAT = "jaxgd-trace"
 VERSION = 1
+"""The version of the format that `write_trace` writes; `read_trace` refuses newer ones."""
 MANIFEST = "manifest.json"
 MAX_BYTES = 2 * 2**30
 MAX_MANIFEST = 2**24

@@ -1,0 +1,276 @@
+"""Runs what is too long for CI about devices and hosts, and writes docs/scaling.md from what came of it.
+
+    python scripts/check_scaling.py                   everything: about five minutes on two quiet cores
+    python scripts/check_scaling.py aot model         these alone; the rest of the page stays as it was
+
+The results are kept in docs/scaling.json, each with its command, its date and the versions.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from check_reliability import Check, run, table
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS, PAGE = ROOT / "docs" / "scaling.json", ROOT / "docs" / "scaling.md"
+PICTURE = ROOT / "docs" / "images" / "scaling.png"
+
+
+def main() -> None:
+    """Run the checks that are asked for; exit with 1 if one of them failed."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("checks", nargs="*", choices=[[], *CHECKS], help="none: all")
+    failed = []
+    for name in parser.parse_args().checks or list(CHECKS):
+        print(f"{name}: {CHECKS[name].command}", flush=True)
+        found = run(CHECKS[name].command)
+        if found is None:
+            failed.append(name)
+            continue
+        results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+        results[name] = found
+        RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+        PAGE.write_text(page(results))
+        if name == "model":
+            draw(found["found"])
+    if failed:
+        sys.exit(f"failed, and not written: {', '.join(failed)}")
+
+
+def show_equality(found: dict[str, Any]) -> list[str]:
+    rows = {name: each for name, each in found.items() if name != "loss"}
+    lines = ["| | 1 device | 2 | 4 | 8 |", "|---|---|---|---|---|"]
+    for name, distances in rows.items():
+        cells = [f"{distances[count]:.1e}" if count in distances else "" for count in "1248"]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    losses = ", ".join(f"{each:.4f}" for each in found["loss"])
+    return [*lines, "", f"The loss of the four epochs of that run: {losses}."]
+
+
+def show_hosts(found: dict[str, Any]) -> list[str]:
+    lines = ["| processes | distance from one | steps | all processes alike |", "|---|---|---|---|"]
+    for count, each in found["equal"].items():
+        alike = "yes" if each["all alike"] else "NO"
+        lines.append(f"| {count} | {each['distance']:.1e} | {each['steps']} | {alike} |")
+    lines += ["", "| killed | the other ends after | with status | bit for bit the run that nobody killed |"]
+    lines += ["|---|---|---|---|"]
+    for process, each in found["killed"].items():
+        equal = "yes" if each["bit equal"] else "NO"
+        lines.append(f"| process {process} of 2 | {each['seconds']} s | {each['status']} | {equal} |")
+    return [*lines, "", *(f"* process {p} killed: `{each['said']}`" for p, each in found["killed"].items())]
+
+
+def show_aot(found: dict[str, Any]) -> list[str]:
+    lines = [
+        "| network | parameters | devices | all-reduce, bytes | rows, bytes | held, MiB | besides, MiB |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name, counts in found.items():
+        for count, each in counts.items():
+            sent, operations = each["sent"], each["operations"]
+            cells = [
+                name,
+                f"{each['parameters']:,}",
+                count,
+                f"{sent['all-reduce']:,} in {operations['all-reduce']}",
+                f"{sent['reduce-scatter']:,} in {operations['reduce-scatter']}",
+                f"{each['arguments'] / 2**20:,.1f}",
+                f"{each['temporary'] / 2**20:,.1f}",
+            ]
+            lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def show_model(found: dict[str, Any]) -> list[str]:
+    constants = found["constants"]
+    rates = ", ".join(
+        f"{float(value) / 1e9:.3g} at {rows}" for rows, value in constants["flop/s by rows"].items()
+    )
+    lines = table(
+        {
+            "GFLOP/s of a product, by rows of the batch": rates,
+            "GB/s of an update": f"{constants['bytes/s of an update'] / 1e9:.3g}",
+            "a step besides, us": f"{constants['seconds of a step besides'] * 1e6:.2g}",
+        }
+    )
+    lines += ["", "![Time of a step against devices](images/scaling.png)", ""]
+    lines += [
+        "| network | batch | link | one device | at best | more devices stop paying at |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, each in found["networks"].items():
+        for link, seconds in each["seconds"].items():
+            ends = f"{seconds[0] * 1e3:.3g} ms | {min(seconds) * 1e3:.3g} ms | {each['pays up to'][link]}"
+            lines.append(
+                f"| {name}, {'-'.join(map(str, each['sizes']))} | {each['batch']:,} | {link} | {ends} |"
+            )
+    return lines
+
+
+def show_here(found: dict[str, Any]) -> list[str]:
+    lines = ["| network | devices | forecast, us a step | `fit`, us a step |", "|---|---|---|---|"]
+    for name, each in found.items():
+        if name == "cores":
+            continue
+        for count, expected in each["forecast"].items():
+            taken = each["measured"][count]
+            title = f"{'-'.join(map(str, each['sizes']))}, batch {each['batch']}"
+            lines.append(f"| {title} | {count} | {expected * 1e6:,.0f} | {taken * 1e6:,.0f} |")
+    return [*lines, "", f"The devices share {found['cores']} cores; past them nothing can be gained here."]
+
+
+def draw(found: dict[str, Any]) -> None:
+    """The picture of the model."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(1, 3, figsize=(11, 3.6), layout="constrained")
+    for axis, (name, each) in zip(axes, found["networks"].items(), strict=True):
+        for link, seconds in each["seconds"].items():
+            (line,) = axis.loglog(found["devices"], seconds, label=link)
+            best = found["devices"].index(each["pays up to"][link])
+            axis.plot(found["devices"][best], seconds[best], "o", color=line.get_color())
+        axis.loglog(
+            found["devices"], [seconds[0] / n for n in found["devices"]], ":", color="grey", label="ideal"
+        )
+        axis.set(title=f"{name}, batch {each['batch']:,}", xlabel="devices", ylabel="seconds a step")
+        axis.legend(fontsize=8)
+    figure.savefig(PICTURE, dpi=110)
+
+
+CHECKS = {
+    "float64": Check(
+        "One run on 1, 2, 4 and 8 devices: float64",
+        "python tests/scaling/equality.py float64",
+        show_equality,
+        "The largest relative distance of parameters and history from the run on one device. The network has "
+        "batch statistics, dropout, penalties, weights of rows and early stopping; no number of devices "
+        "divides its rows, its batch or its last batch. Columns divided: pairs of devices share every "
+        "kernel.",
+    ),
+    "float32": Check(
+        "The same in float32",
+        "python tests/scaling/equality.py float32",
+        show_equality,
+        "The distance from the float64 run that starts from the same parameters, without dropout, whose "
+        "masks have other numbers in another precision.",
+    ),
+    "hosts": Check(
+        "One run in 1, 2 and 4 processes, and one of two killed",
+        "python scripts/scaling/hosts.py",
+        show_hosts,
+        "float32, processes on the loopback of this machine. The killed run saved every three steps; both "
+        "processes were started again and went on from there.",
+    ),
+    "here": Check(
+        "1 to 8 devices on this machine",
+        "python scripts/scaling/here.py",
+        show_here,
+        'What `devices="auto"` goes by: a stand-in for the step, run for a moment, beside the whole step.',
+    ),
+    "aot": Check(
+        "Compiled for 64, 256 and 1,024 devices",
+        "python scripts/scaling/aot.py",
+        show_aot,
+        "The program of `fit` with its rows divided, compiled for devices that are not here. All numbers are "
+        "of one step and one device; rows sent are what a device receives.",
+    ),
+    "model": Check(
+        "More devices than are here: a model",
+        "python scripts/scaling/model.py",
+        show_model,
+        "A device is one core of the machine that wrote this page, and its constants were measured. The "
+        "links are assumed: so many bytes a second, so long until the first one, between any two devices, "
+        "none waiting for another. A step is its products (6 operations a parameter and row, at the rate "
+        "that so few rows have), the update (28 bytes a parameter), a ring's all-reduce of the gradients "
+        "(2(n-1)/n of their bytes, and 2 log2(n) first bytes), and the rows that are sent. Nothing overlaps. "
+        "The batch stays the same, as the run does. A dot marks the last doubling that saves a tenth of a "
+        "step. It was not checked against a cluster: none was there. What it takes from the program (one "
+        "all-reduce of all gradients, rows sent once) is what the section above has read from the compiled "
+        "one.",
+    ),
+}
+
+
+def page(results: dict[str, Any]) -> str:
+    """docs/scaling.md."""
+    lines = [INTRODUCTION]
+    for name, check in CHECKS.items():
+        lines += [f"## {check.title}", "", check.says, ""]
+        if name not in results:
+            lines += ["Not run yet.", ""]
+            continue
+        each = results[name]
+        lines += [
+            *check.show(each["found"]),
+            "",
+            f"`{check.command}`, {each['date']}; {each['versions']}.",
+            "",
+        ]
+    return "\n".join(lines)
+
+
+INTRODUCTION = """\
+# Several devices, several hosts
+
+Written by `python scripts/check_scaling.py`; do not edit. What is quick runs in CI as well:
+`tests/scaling`.
+
+## What is promised
+
+- **It is the same run.** `jaxgd.fit(..., devices=4)`, `jaxgd train --devices 4`: the batch is divided,
+  XLA's partitioner divides the program. The order of rows, the dropout masks and the batch statistics
+  are those of one device; results differ by rounding alone. A batch or a number of rows that the
+  devices do not divide is padded and masked.
+- **One all-reduce a step**, of as many bytes as the parameters have and the loss; no row is gathered,
+  and the state's buffers are donated. Tests read that from the compiled program.
+- **Too small to gain?** `devices="auto"` takes as many devices as a forecast says gain, and a warning
+  tells the seconds that were forecast. A number that gains nothing is warned of as well; a
+  `jaxgd.scaling.Layout` is not.
+- **Layers wider than a device**: `jaxgd.scaling.Layout(data=4, model=2)` also divides the columns of
+  kernels and of their slots. **Rows that one device cannot hold**: `Layout(8, rows="sharded")`; each
+  batch's rows are sent to the devices that compute them. By a number the rows are divided once they
+  would fill half of a device.
+- **Sweeps**: `jaxgd.sweep(..., devices=4)` gives members to devices in turn; no device waits for
+  another.
+- **Checkpoints** go on with another number of devices or hosts; that they do is said, as the last bits
+  may differ.
+
+## Several hosts
+
+On every host the same command, with a number of its own:
+
+    jaxgd train table.csv --coordinator 10.0.0.1:1234 --num-processes 2 --process-id 0
+
+`--coordinator auto` asks SLURM, Open MPI, a JobSet of Kubernetes or a TPU pod, through
+`jax.distributed.initialize()`. In a program, `jaxgd.scaling.connect(...)` comes before anything else of
+JAX, and then `fit` as ever, with the same arguments on each host. `scripts/train_multihost.py` is the
+example.
+
+- **Each host reads its own rows**: of a memory-mapped array (`np.load(..., mmap_mode="r")`) `fit`
+  touches those that are its own, and up to 1,024 spread over the file to see that all were given the
+  same. `jaxgd train` has to parse the whole table on every host; the devices of a host hold its own
+  rows alone.
+- **Process 0 writes** the run folder and the checkpoints; the folder must be shared, and a host that
+  finds another checkpoint there is refused.
+- **Hosts that differ are refused by name**: settings, model, versions of the data, numbers of epochs.
+  The message says which process has what. A difference of rows outside of the sample is found only when
+  a checkpoint is read.
+- **A lost host ends all.** The others say so and end: at once where the collectives see it (CPUs), else
+  after 20 seconds of silence; if it was process 0, JAX itself ends them ("another task died"), with
+  status 134 or 3. Started again, all continue from the last checkpoint.
+- **A coordinator that does not answer**, or processes that do not come, are an error after 60 seconds
+  (`--join-timeout`); a port that is taken is one at once.
+- All devices of all hosts take part; `Layout(..., model=2)` needs the pairs within a host.
+"""
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,30 @@
+"""scikit-learn's own checks of estimators. Plain SGD, as its programs are the fastest to compile."""
+
+import pytest
+from sklearn.utils.estimator_checks import check_estimator
+
+from jaxgd.estimators import MLPClassifier, MLPRegressor
+from jaxgd.estimators.checks import EXPECTED_FAILED_CHECKS
+
+CHEAP = {"optimizer": "sgd", "momentum": 0.9, "tol": None, "max_iter": 100}
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        MLPClassifier((8,), learning_rate_init=0.3, **CHEAP),
+        MLPRegressor((8,), learning_rate_init=0.02, **CHEAP),
+    ],
+    ids=["classifier", "regressor"],
+)
+def test_check_estimator_fails_nowhere_but_where_it_is_explained(estimator):
+    results = check_estimator(
+        estimator, expected_failed_checks=EXPECTED_FAILED_CHECKS, on_skip=None, on_fail=None
+    )
+    failed = {
+        result["check_name"]: str(result["exception"]) for result in results if result["status"] == "failed"
+    }
+    expected = {result["check_name"] for result in results if result["status"] == "xfail"}
+    assert not failed
+    assert expected == set(EXPECTED_FAILED_CHECKS)
+    assert len(results) > 50
