@@ -133,13 +133,12 @@ def draw(found: dict[str, Any]) -> None:
 
     figure, axes = pyplot.subplots(1, 3, figsize=(11, 3.6), layout="constrained")
     for axis, (name, each) in zip(axes, found["networks"].items(), strict=True):
+        alone = next(iter(each["seconds"].values()))[0]
         for link, seconds in each["seconds"].items():
             (line,) = axis.loglog(found["devices"], seconds, label=link)
             best = found["devices"].index(each["pays up to"][link])
             axis.plot(found["devices"][best], seconds[best], "o", color=line.get_color())
-        axis.loglog(
-            found["devices"], [seconds[0] / n for n in found["devices"]], ":", color="grey", label="ideal"
-        )
+        axis.loglog(found["devices"], [alone / n for n in found["devices"]], ":", color="grey", label="ideal")
         axis.set(title=f"{name}, batch {each['batch']:,}", xlabel="devices", ylabel="seconds a step")
         axis.legend(fontsize=8)
     figure.savefig(PICTURE, dpi=110)

@@ -102,7 +102,8 @@ def _steps(layout: Layout, params: list[Array], inputs: list[Array], steps: Arra
     @partial(jax.shard_map, mesh=layout.mesh, in_specs=specs, out_specs=PartitionSpec(), check_vma=False)
     def run(params: list[Array], inputs: list[Array], steps: Array) -> list[Array]:
         def loss(params: list[Array], inputs: list[Array]) -> Array:
-            return sum((jnp.square(x @ kernel).sum() for x, kernel in zip(inputs, params, strict=True)), 0.0)
+            squares = [jnp.square(x @ kernel).sum() for x, kernel in zip(inputs, params, strict=True)]
+            return jnp.stack(squares).sum()
 
         def step(_: Array, carry: tuple[list[Array], list[Array]]) -> tuple[list[Array], list[Array]]:
             params, inputs = carry

@@ -163,7 +163,7 @@ def fit(
         order = make_order(shuffle, seed, num_rows_of(training))
         settings = {"batch_size": spec.batch_size, "shuffle": shuffle, "seed": seed, "halvings": halvings}
         settings |= {"initial_epoch": initial_epoch, "early_stopping": early_stopping}
-        saver = None
+        saver, identity = None, {}
         if saving is not None or layout is not None:
             identity = describe_run(objective, chosen, rows, given, settings)
             if layout is not None:

@@ -46,25 +46,25 @@ class OnDevices(Placement):
     """On the devices of a layout, in one process or in several."""
 
     def __init__(self, layout: Layout) -> None:
-        self.layout: Layout = layout
+        self.layout = self._layout = layout
 
     def state(self, state: PyTree) -> PyTree:
-        return self.layout.place(state)
+        return self._layout.place(state)
 
     def inputs(self, tree: PyTree) -> PyTree:
-        return self.layout.spread(tree)
+        return self._layout.spread(tree)
 
     def whole(self, state: PyTree) -> PyTree:
-        return self.layout.gathered(state)
+        return self._layout.gathered(state)
 
     def storable(self, state: PyTree) -> PyTree:
-        return self.layout.gathered(state) if self.layout.model > 1 else state
+        return self._layout.gathered(state) if self._layout.model > 1 else state
 
     def of_first(self, value: int) -> int:
-        return value if self.layout.num_processes == 1 else hosts.from_all(value)[0]
+        return value if self._layout.num_processes == 1 else hosts.from_all(value)[0]
 
     def any(self, value: bool) -> bool:
-        return value if self.layout.num_processes == 1 else any(hosts.from_all(value))
+        return value if self._layout.num_processes == 1 else any(hosts.from_all(value))
 
 
 def run_placed(

@@ -4,7 +4,6 @@ It is called for a chunk of the run at a time; how far a chunk goes is a traced 
 all runs of one shape are the same executable.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -21,7 +20,7 @@ from jaxgd.training import early_stopping
 from jaxgd.training.batching import epoch_batches
 from jaxgd.training.evaluation import Summed, add_batch, close, evaluate_batches, fetch
 from jaxgd.training.objective import Objective
-from jaxgd.training.placed_rows import num_rows_of
+from jaxgd.training.placed_rows import Data, Rows, num_rows_of
 from jaxgd.training.state import TrainState
 from jaxgd.training.step import Step
 
@@ -75,17 +74,19 @@ class _Carry(NamedTuple):
     filled: Array
 
 
-def zero_sums(objective: Objective, params: PyTree, data: Mapping[str, Array], batch_size: int) -> PyTree:
+def zero_sums(objective: Objective, params: PyTree, data: Data, batch_size: int) -> PyTree:
     """The sums of an epoch before its first batch; the objective is that of validation."""
 
-    leaves, structure = jax.tree.flatten(jax.tree.map(_shape_of, (params, dict(data))))
+    leaves, structure = jax.tree.flatten(
+        jax.tree.map(_shape_of, (params, data if isinstance(data, Rows) else dict(data)))
+    )
     shapes = _shapes_of_sums(objective, batch_size, structure, tuple(leaves))
     return jax.tree.map(lambda leaf: jnp.asarray(np.zeros(leaf.shape, leaf.dtype)), shapes)
 
 
 @lru_cache(maxsize=64)
 def _shapes_of_sums(objective: Objective, batch_size: int, structure: Any, leaves: tuple[Any, ...]) -> PyTree:
-    def one_batch(params: PyTree, data: Mapping[str, Array]) -> PyTree:
+    def one_batch(params: PyTree, data: Data) -> PyTree:
         batch = fetch(data, jnp.zeros(batch_size, jnp.int32), padded=False)
         loss, aux = objective(params, batch)
         return add_batch(None, loss, objective.rows(batch), aux.record)
@@ -101,8 +102,8 @@ def run_chunk(
     spec: RunSpec,
     scalars: list[Array],
     state: RunState,
-    data: Mapping[str, Array],
-    validation: Mapping[str, Array] | Summed | None,
+    data: Data,
+    validation: Data | Summed | None,
     order: Any,
     limits: Limits,
 ) -> tuple[RunState, dict[str, Array], Array]:

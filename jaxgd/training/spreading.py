@@ -27,7 +27,7 @@ class Part(NamedTuple):
 
     total: int
     first: int = 0
-    count: int | None = None
+    rows: int | None = None
     """None for all."""
 
 
@@ -134,8 +134,11 @@ def given_rows(
         first = first_validation_row(total, validation_split)
         validating, num_validating = _cut(rows, first, total), total - first
         total = first
+    x, y, sample_weight = _cut(rows, *_read(total, layout))
     return Given(
-        *_cut(rows, *_read(total, layout)),
+        x,
+        y,
+        sample_weight,
         None if validating is None else _cut(tuple(validating), *_read(num_validating, layout)),
         0.0,
         _part(total, layout),
@@ -184,7 +187,7 @@ def describe_rows(given: Given, training: Any, validation: Any) -> dict[str, Any
         if data is None:
             texts[name] = None
             continue
-        facts = row_facts(data) if part is None else row_facts(data, part.first, part.count)
+        facts = row_facts(data) if part is None else row_facts(data, part.first, part.rows)
         texts[name] = show_rows([facts] if part is None else hosts.meet("the data", facts))
     return texts
 
