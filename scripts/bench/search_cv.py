@@ -41,9 +41,9 @@ def search(name: str, epochs: int) -> Any:
     if name.startswith("sklearn"):
         from sklearn.neural_network import MLPClassifier
 
-        network = MLPClassifier(
-            max_iter=epochs, batch_size=32, alpha=0.0, tol=0.0, n_iter_no_change=epochs, random_state=0
-        )
+        network: Any = MLPClassifier(
+            max_iter=epochs, alpha=0.0, tol=0.0, n_iter_no_change=epochs, random_state=0
+        ).set_params(batch_size=32)
         return GridSearchCV(network, GRID, cv=5, n_jobs=-1 if name == "sklearn-jobs" else None)
     from jaxgd.estimators import MLPClassifier, SweepSearchCV
 
