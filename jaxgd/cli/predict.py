@@ -104,7 +104,8 @@ def _of_stream(
 
     def pieces() -> Iterator[dict[str, np.ndarray]]:
         with precision_of(opened.settings.dtype):
-            for outputs in predict(*opened.trained, rows):
+            model, params = opened.trained
+            for outputs in predict(model, params, rows):
                 yield _columns(opened.encoding, outputs)
 
     return pieces(), rows.count_unknown
