@@ -32,18 +32,19 @@ def main() -> None:
     parser.add_argument("folder")
     parser.add_argument("what", nargs="?", choices=list(TABLES))
     parser.add_argument("--printed", type=Path)
-    parser.add_argument("rest", nargs="*")
-    arguments = parser.parse_args()
+    words = sys.argv[1:]
+    cut = words.index("--") if "--" in words else len(words)
+    arguments, rest = parser.parse_args(words[:cut]), words[cut + 1 :]
     for name in [arguments.what] if arguments.what else list(TABLES):
         script, show = TABLES[name]
-        words = [f"scripts/scaling/{script}", arguments.folder, *arguments.rest]
+        words = [f"scripts/scaling/{script}", arguments.folder, *rest]
         if arguments.printed is None:
             printed = subprocess.run(
                 [sys.executable, *words], cwd=ROOT, check=True, capture_output=True
             ).stdout
         else:
             printed = arguments.printed.read_bytes()
-        shown = " ".join(["python", words[0], "FOLDER", *arguments.rest])
+        shown = " ".join(["python", words[0], "FOLDER", *rest])
         write_section(PAGE, name, f"{show(json.loads(printed))}\n\n`{shown}`, {circumstances()}.")
 
 
