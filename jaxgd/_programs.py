@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import jax
 
+from jaxgd import _one_kernel
 from jaxgd._types import PyTree
 
 _CAPACITY = 128
@@ -31,6 +32,7 @@ def compiled(
     static: Hashable,
     arguments: tuple[PyTree, ...],
     donate: tuple[int, ...] = (),
+    small: bool = False,
 ) -> Compiled:
     """`function(static, *arguments)` as an executable for arguments of these shapes and dtypes.
 
@@ -39,6 +41,7 @@ def compiled(
       static: everything the program depends on besides its arguments; compared by value.
       arguments: pytrees of arrays.
       donate: positions in `arguments` whose buffers the program may overwrite.
+      small: whether it may be worth a single kernel (see `_one_kernel`).
     """
     leaves, treedef = jax.tree.flatten(arguments)
     types = tuple(_type_of(leaf) for leaf in leaves)
@@ -47,12 +50,37 @@ def compiled(
         _programs.move_to_end(key)
         return Compiled(_programs[key], 0, 0.0)
     start = time.perf_counter()
-    jitted = jax.jit(function, static_argnums=0, donate_argnums=tuple(1 + i for i in donate))
-    executable = jitted.lower(static, *arguments).compile()
+    numbers = tuple(1 + i for i in donate)
+    executable = (
+        _in_one_kernel(function, static, arguments, numbers) if small and _on_one_device(leaves) else None
+    )
+    if executable is None:
+        jitted = jax.jit(function, static_argnums=0, donate_argnums=numbers)
+        executable = jitted.lower(static, *arguments).compile()
     _programs[key] = executable
     if len(_programs) > _CAPACITY:
         _programs.popitem(last=False)
     return Compiled(executable, 1, time.perf_counter() - start)
+
+
+def _in_one_kernel(
+    function: Callable[..., Any], static: Hashable, arguments: tuple[PyTree, ...], donated: tuple[int, ...]
+) -> Callable[..., Any] | None:
+    """The executable as one kernel; None if it does not fit, or this version of XLA does not know how."""
+    with _one_kernel.tracing():
+        whole = jax.jit(_one_kernel.as_one_kernel(function), static_argnums=0, donate_argnums=donated)
+        traced = whole.trace(static, *arguments)
+    if not _one_kernel.fits(traced.jaxpr):
+        return None
+    try:
+        return traced.lower().compile(compiler_options=_one_kernel.OPTIONS)
+    except jax.errors.JaxRuntimeError:
+        return None
+
+
+def _on_one_device(leaves: list[Any]) -> bool:
+    shardings = [leaf.sharding for leaf in leaves if isinstance(leaf, jax.Array)]
+    return all(len(each.device_set) == 1 for each in shardings)
 
 
 def _type_of(leaf: Any) -> Hashable:

@@ -116,6 +116,12 @@ CHECKS = {
         "One run with dropout, batch statistics, shuffling, early stopping that restores the best epoch, an "
         "average of the parameters, accumulated gradients and a decaying rate. CI does it with 30 kills.",
     ),
+    "sweep-kills": Check(
+        "A sweep killed and resumed",
+        "python scripts/reliability/kills.py --kills 60 --sweep",
+        show_kills,
+        "Twelve members by successive halving, in step, some of them diverging. CI does it with 7 kills.",
+    ),
     "faults": Check(
         "Faults injected",
         "python scripts/reliability/faults.py",

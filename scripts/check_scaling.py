@@ -1,4 +1,4 @@
-"""Runs what is too long for CI about several devices and hosts, and writes docs/scaling.md from what came of it.
+"""Runs what is too long for CI about devices and hosts, and writes docs/scaling.md from what came of it.
 
     python scripts/check_scaling.py                   everything: about five minutes on two quiet cores
     python scripts/check_scaling.py aot model         these alone; the rest of the page stays as it was
@@ -67,7 +67,7 @@ def show_hosts(found: dict[str, Any]) -> list[str]:
 
 def show_aot(found: dict[str, Any]) -> list[str]:
     lines = [
-        "| network | parameters | devices | all-reduce, bytes | rows sent, bytes | held, MiB | while it runs, MiB |",
+        "| network | parameters | devices | all-reduce, bytes | rows, bytes | held, MiB | besides, MiB |",
         "|---|---|---|---|---|---|---|",
     ]
     for name, counts in found.items():
@@ -151,15 +151,16 @@ CHECKS = {
         "python tests/scaling/equality.py float64",
         show_equality,
         "The largest relative distance of parameters and history from the run on one device. The network has "
-        "batch statistics, dropout, penalties, weights of rows and early stopping; no number of devices divides "
-        "its rows, its batch or its last batch. Columns divided: pairs of devices share every kernel.",
+        "batch statistics, dropout, penalties, weights of rows and early stopping; no number of devices "
+        "divides its rows, its batch or its last batch. Columns divided: pairs of devices share every "
+        "kernel.",
     ),
     "float32": Check(
         "The same in float32",
         "python tests/scaling/equality.py float32",
         show_equality,
-        "The distance from the float64 run that starts from the same parameters, without dropout, whose masks "
-        "have other numbers in another precision.",
+        "The distance from the float64 run that starts from the same parameters, without dropout, whose "
+        "masks have other numbers in another precision.",
     ),
     "hosts": Check(
         "One run in 1, 2 and 4 processes, and one of two killed",
@@ -178,21 +179,22 @@ CHECKS = {
         "Compiled for 64, 256 and 1,024 devices",
         "python scripts/scaling/aot.py",
         show_aot,
-        "The program of `fit` with its rows divided, compiled for devices that are not here. All numbers are of "
-        "one step and one device; rows sent are what a device receives.",
+        "The program of `fit` with its rows divided, compiled for devices that are not here. All numbers are "
+        "of one step and one device; rows sent are what a device receives.",
     ),
     "model": Check(
         "More devices than are here: a model",
         "python scripts/scaling/model.py",
         show_model,
-        "A device is one core of the machine that wrote this page, and its constants were measured. The links "
-        "are assumed: so many bytes a second, so long until the first one, between any two devices, none "
-        "waiting for another. A step is its products (6 operations a parameter and row, at the rate that so few "
-        "rows have), the update (28 bytes a parameter), a ring's all-reduce of the gradients (2(n-1)/n of their "
-        "bytes, and 2 log2(n) first bytes), and the rows that are sent. Nothing overlaps. The batch stays the "
-        "same, as the run does. A dot marks the last doubling that saves a tenth of a step. It was not checked "
-        "against a cluster: none was there. What it takes from the program (one all-reduce of all gradients, "
-        "rows sent once) is what the section above has read from the compiled one.",
+        "A device is one core of the machine that wrote this page, and its constants were measured. The "
+        "links are assumed: so many bytes a second, so long until the first one, between any two devices, "
+        "none waiting for another. A step is its products (6 operations a parameter and row, at the rate "
+        "that so few rows have), the update (28 bytes a parameter), a ring's all-reduce of the gradients "
+        "(2(n-1)/n of their bytes, and 2 log2(n) first bytes), and the rows that are sent. Nothing overlaps. "
+        "The batch stays the same, as the run does. A dot marks the last doubling that saves a tenth of a "
+        "step. It was not checked against a cluster: none was there. What it takes from the program (one "
+        "all-reduce of all gradients, rows sent once) is what the section above has read from the compiled "
+        "one.",
     ),
 }
 
@@ -218,23 +220,28 @@ def page(results: dict[str, Any]) -> str:
 INTRODUCTION = """\
 # Several devices, several hosts
 
-Written by `python scripts/check_scaling.py`; do not edit. What is quick runs in CI as well: `tests/scaling`.
+Written by `python scripts/check_scaling.py`; do not edit. What is quick runs in CI as well:
+`tests/scaling`.
 
 ## What is promised
 
-- **It is the same run.** `jaxgd.fit(..., devices=4)`, `jaxgd train --devices 4`: the batch is divided, XLA's
-  partitioner divides the program. The order of rows, the dropout masks and the batch statistics are those of one
-  device; results differ by rounding alone. A batch or a number of rows that the devices do not divide is
-  padded and masked.
-- **One all-reduce a step**, of as many bytes as the parameters have and the loss; no row is gathered, and the
-  state's buffers are donated. Tests read that from the compiled program.
-- **Too small to gain?** `devices="auto"` takes as many devices as a forecast says gain, and a warning tells the
-  seconds that were forecast. A number that gains nothing is warned of as well; a `jaxgd.scaling.Layout` is not.
-- **Layers wider than a device**: `jaxgd.scaling.Layout(data=4, model=2)` also divides the columns of kernels and
-  of their slots. **Rows that one device cannot hold**: `Layout(8, rows="sharded")`; each batch's rows are sent to
-  the devices that compute them. By a number the rows are divided once they would fill half of a device.
-- **Sweeps**: `jaxgd.sweep(..., devices=4)` gives members to devices in turn; no device waits for another.
-- **Checkpoints** go on with another number of devices or hosts; that they do is said, as the last bits may differ.
+- **It is the same run.** `jaxgd.fit(..., devices=4)`, `jaxgd train --devices 4`: the batch is divided,
+  XLA's partitioner divides the program. The order of rows, the dropout masks and the batch statistics
+  are those of one device; results differ by rounding alone. A batch or a number of rows that the
+  devices do not divide is padded and masked.
+- **One all-reduce a step**, of as many bytes as the parameters have and the loss; no row is gathered,
+  and the state's buffers are donated. Tests read that from the compiled program.
+- **Too small to gain?** `devices="auto"` takes as many devices as a forecast says gain, and a warning
+  tells the seconds that were forecast. A number that gains nothing is warned of as well; a
+  `jaxgd.scaling.Layout` is not.
+- **Layers wider than a device**: `jaxgd.scaling.Layout(data=4, model=2)` also divides the columns of
+  kernels and of their slots. **Rows that one device cannot hold**: `Layout(8, rows="sharded")`; each
+  batch's rows are sent to the devices that compute them. By a number the rows are divided once they
+  would fill half of a device.
+- **Sweeps**: `jaxgd.sweep(..., devices=4)` gives members to devices in turn; no device waits for
+  another.
+- **Checkpoints** go on with another number of devices or hosts; that they do is said, as the last bits
+  may differ.
 
 ## Several hosts
 
@@ -242,20 +249,23 @@ On every host the same command, with a number of its own:
 
     jaxgd train table.csv --coordinator 10.0.0.1:1234 --num-processes 2 --process-id 0
 
-`--coordinator auto` asks SLURM, Open MPI, a JobSet of Kubernetes or a TPU pod, through `jax.distributed.initialize()`.
-In a program, `jaxgd.scaling.connect(...)` comes before anything else of JAX, and then `fit` as ever, with the same
-arguments on each host. `scripts/train_multihost.py` is the example.
+`--coordinator auto` asks SLURM, Open MPI, a JobSet of Kubernetes or a TPU pod, through
+`jax.distributed.initialize()`. In a program, `jaxgd.scaling.connect(...)` comes before anything else of
+JAX, and then `fit` as ever, with the same arguments on each host. `scripts/train_multihost.py` is the
+example.
 
-- **Each host reads its own rows**: of a memory-mapped array (`np.load(..., mmap_mode="r")`) `fit` touches those that
-  are its own, and up to 1,024 spread over the file to see that all were given the same. `jaxgd train` has to parse
-  the whole table on every host; the devices of a host hold its own rows alone.
-- **Process 0 writes** the run folder and the checkpoints; the folder must be shared, and a host that finds another
-  checkpoint there is refused.
-- **Hosts that differ are refused by name**: settings, model, versions of the data, numbers of epochs. The message
-  says which process has what. A difference of rows outside of the sample is found only when a checkpoint is read.
-- **A lost host ends all.** The others say so and end: at once where the collectives see it (CPUs), else after 20
-  seconds of silence; if it was process 0, JAX itself ends them ("another task died"), with status 134 or 3.
-  Started again, all continue from the last checkpoint.
+- **Each host reads its own rows**: of a memory-mapped array (`np.load(..., mmap_mode="r")`) `fit`
+  touches those that are its own, and up to 1,024 spread over the file to see that all were given the
+  same. `jaxgd train` has to parse the whole table on every host; the devices of a host hold its own
+  rows alone.
+- **Process 0 writes** the run folder and the checkpoints; the folder must be shared, and a host that
+  finds another checkpoint there is refused.
+- **Hosts that differ are refused by name**: settings, model, versions of the data, numbers of epochs.
+  The message says which process has what. A difference of rows outside of the sample is found only when
+  a checkpoint is read.
+- **A lost host ends all.** The others say so and end: at once where the collectives see it (CPUs), else
+  after 20 seconds of silence; if it was process 0, JAX itself ends them ("another task died"), with
+  status 134 or 3. Started again, all continue from the last checkpoint.
 - **A coordinator that does not answer**, or processes that do not come, are an error after 60 seconds
   (`--join-timeout`); a port that is taken is one at once.
 - All devices of all hosts take part; `Layout(..., model=2)` needs the pairs within a host.

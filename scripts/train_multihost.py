@@ -1,13 +1,13 @@
 """One run on several hosts, each with its own rows; on one host it is the same run on one.
 
-    python scripts/train_multihost.py x.npy y.npy --coordinator 10.0.0.1:1234 --num-processes 2 --process-id 0
-    srun python scripts/train_multihost.py x.npy y.npy --coordinator auto      (a JobSet and TPU pods too)
+    python scripts/train_multihost.py x.npy y.npy --coordinator HOST:1234 --num-processes 2 --process-id 0
+    srun python scripts/train_multihost.py x.npy y.npy --coordinator auto    (a JobSet, a TPU pod too)
 
-A device holds, for Adam in float32, 16 bytes a parameter (itself, two slots, its gradient), up to 8 more while
-a step runs, and 4 * (features + widths of all layers) bytes for each row of its share of the batch. Dividing a
-batch pays while a share keeps the products busy: 32 rows and more on a core, 256 and more on a GPU or TPU, in
-multiples of 8. Below that take fewer devices, or a larger batch with a larger learning rate. On one host
-`fit(devices="auto")` looks for itself; for many hosts docs/scaling.md has a model.
+A device holds, for Adam in float32, 16 bytes a parameter (itself, two slots, its gradient), up to 8 more
+while a step runs, and 4 * (features + widths of all layers) bytes for each row of its share of the batch.
+Dividing a batch pays while a share keeps the products busy: 32 rows and more on a core, 256 and more on a
+GPU or TPU, in multiples of 8. Below that take fewer devices, or a larger batch with a larger learning rate.
+On one host `fit(devices="auto")` looks for itself; for many hosts docs/scaling.md has a model.
 """
 
 import argparse
@@ -44,9 +44,8 @@ def main(arguments: list[str] | None = None) -> None:
         model, x, y, loss=loss, optimizer="adam", epochs=given.epochs, batch_size=128, checkpoint=checkpoint
     )
     if scaling.hosts.is_first():
-        print(
-            f"loss {result.history['loss'][0]:.4f}, after {result.history.epochs} epochs {result.history['loss'][-1]:.4f}"
-        )
+        losses = result.history["loss"]
+        print(f"loss {losses[0]:.4f}, after {len(losses)} epochs {losses[-1]:.4f}")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The whole bench: starts the peers, measures every workload, judges the goals."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,11 +17,12 @@ from jaxgd.bench.measuring import Effort, measure
 from jaxgd.bench.programs import PROGRAMS, REFERENCE, Program
 
 QUICK = Effort(rounds=3, seconds=0.06, timeout=90.0, full=False)
-FULL = Effort(rounds=11, seconds=0.4, timeout=300.0, full=True)
+FULL = Effort(rounds=11, seconds=0.4, timeout=300.0, full=True, budget=45.0, least=5)
 _QUICK_WORKLOADS = ("seed", "tabular", "wide-256", "sweep", workloads.COLD)
-_COLD_ROUNDS = {False: 1, True: 5}
+_COLD_ROUNDS = {False: 1, True: 3}
 
 Tell = Callable[[str], None]
+Keep = Callable[[dict[str, Any]], None]
 
 
 @dataclass(frozen=True)
@@ -53,22 +54,38 @@ class Request:
         return self.workloads or (workloads.NAMES if self.effort.full else _QUICK_WORKLOADS)
 
 
-def run_bench(request: Request, tell: Tell = lambda line: None) -> dict[str, Any]:
-    """Measure, and give everything back as JSON takes it."""
+def run_bench(
+    request: Request,
+    tell: Tell = lambda line: None,
+    kept: Mapping[str, Any] | None = None,
+    keep: Keep = lambda measured: None,
+) -> dict[str, Any]:
+    """Measure, and give everything back as JSON takes it.
+
+    Args:
+      request: what.
+      tell: called with a line about each step.
+      kept: workloads that an earlier call measured; they are not measured again.
+      keep: called with all workloads so far, after each.
+    """
     started, load = time.time(), load_average()
-    measured: dict[str, Any] = {}
+    measured: dict[str, Any] = dict(kept or {})
+    earlier = [name for name in request.names if name in measured]
     with ExitStack() as stack:
         children, programs = _start(request, stack, tell)
         for name in request.names:
-            if name != workloads.COLD:
+            if name != workloads.COLD and name not in earlier:
                 measured[name] = _one(workloads.get(name), children, programs, request, tell)
+                keep(measured)
         grown = {}
         if request.effort.full and not request.workloads and "jaxgd" in children:
             grown = measure_growth(children["jaxgd"], request.effort.timeout, tell)
-    if workloads.COLD in request.names:
+    if workloads.COLD in request.names and workloads.COLD not in earlier:
         rounds = _COLD_ROUNDS[request.effort.full]
         rows = cold.measure_cold(request.folder, request.pythons, request.chosen, rounds, tell)
         measured[workloads.COLD] = {"title": cold.TITLE, "rows": cold.void_rows(rows)}
+        keep(measured)
+    measured = {name: measured[name] for name in request.names}
     results: dict[str, Any] = {
         "version": 1,
         "date": time.strftime("%Y-%m-%d", time.gmtime(started)),
@@ -78,6 +95,7 @@ def run_bench(request: Request, tell: Tell = lambda line: None) -> dict[str, Any
         "programs": programs,
         "workloads": measured,
         "growth": grown,
+        "earlier": earlier,
         "left_out": [name for name in workloads.NAMES if name not in request.names],
     }
     return results | {"goals": judged(results)}

@@ -33,6 +33,8 @@ def page(results: Mapping[str, Any], command: str, picture: str | None) -> str:
         *_growth(results["growth"]),
         "## Versions\n\n" + _versions(results["programs"]),
     ]
+    if results.get("earlier"):
+        parts.append(f"Measured by an earlier call that was cut off: {', '.join(results['earlier'])}.")
     if results["left_out"]:
         parts.append(f"Not measured in this call: {', '.join(results['left_out'])}.")
     return "\n\n".join(part.strip() for part in parts) + "\n"
@@ -43,8 +45,8 @@ def _machine(results: Mapping[str, Any]) -> str:
     load = f"{machine['load_before']} before, {machine['load_after']} after"
     return (
         f"{results['date']}, {machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB, "
-        f"{machine['system']}, Python {machine['python']}; load {load}. {effort['rounds']} rounds of about "
-        f"{effort['seconds']:g} s, {results['minutes']:g} minutes in all. Every library chose its own "
+        f"{machine['system']}, Python {machine['python']}; load {load}. Up to {effort['rounds']} rounds of "
+        f"about {effort['seconds']:g} s, {results['minutes']:g} minutes in all. Every library chose its own "
         "number of threads."
     )
 

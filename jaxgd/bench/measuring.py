@@ -29,6 +29,9 @@ class Effort(NamedTuple):
     timeout: float
     """Seconds to wait for one answer."""
     full: bool
+    budget: float = 60.0
+    """Seconds for the rounds of one workload: once they are spent, no further round begins after `least`."""
+    least: int = 3
 
 
 @dataclass
@@ -80,7 +83,10 @@ def measure(
         for entrant in entrants:
             tell(f"{workload.name}: {entrant.peer}")
             _prepare(entrant, workload, path, effort)
+        started = time.monotonic()
         for place in range(effort.rounds):
+            if place >= effort.least and time.monotonic() - started > effort.budget:
+                break
             tell(f"{workload.name}: round {place + 1} of {effort.rounds}")
             _round(entrants if place % 2 == 0 else entrants[::-1], effort)
         check_losses(workload, entrants, read_case(str(path)))

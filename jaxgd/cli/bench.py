@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from jaxgd.cli.console import Output
 
 PAGE, PICTURE, NUMBERS = "benchmarks.md", "images/benchmarks.svg", "benchmarks.json"
+SO_FAR = "benchmarks.part.json"
 
 
 @click.command("bench", short_help="jaxgd's speed beside what else would be picked.")
@@ -39,6 +40,9 @@ PAGE, PICTURE, NUMBERS = "benchmarks.md", "images/benchmarks.svg", "benchmarks.j
 @click.option(
     "--report", metavar="FOLDER", help=f"Write {PAGE}, {PICTURE} and {NUMBERS} there.  [default: nothing]"
 )
+@click.option(
+    "--resume", is_flag=True, help="Keep what a call with --report had measured when it was cut off."
+)
 @output_options
 def command(
     full: bool,
@@ -48,6 +52,7 @@ def command(
     rounds: int | None,
     programs: str | None,
     report: str | None,
+    resume: bool,
     quiet: bool,
     color: bool,
     as_json: bool,
@@ -63,6 +68,7 @@ def command(
       jaxgd bench
       jaxgd bench --workload tabular --peer torch --python torch=/opt/torch/bin/python
       jaxgd bench --full --report docs
+      jaxgd bench --full --report docs --resume
     """
     from jaxgd.bench.bench import run_bench
     from jaxgd.cli.console import Output
@@ -72,16 +78,57 @@ def command(
         raise BadInput(f"--report: {report} is not a folder.")
     with bad_input():
         request = _request(full, workloads, peers, pythons, rounds, programs)
+    if resume and report is None:
+        raise BadInput("--resume: expected together with --report, whose folder holds what was measured.")
+    so_far = None if report is None else _SoFar(Path(report, SO_FAR), request)
+    with bad_input():
+        kept = so_far.read() if so_far is not None and resume else {}
     with output.console.status("") as status:
-        results = run_bench(request, lambda line: status.update(line))
+
+        def tell(line: str) -> None:
+            status.update(line)
+            if not output.quiet and not output.console.is_terminal:
+                click.echo(line, err=True)
+
+        results = run_bench(
+            request, tell, kept, so_far.write if so_far is not None else lambda measured: None
+        )
     with bad_input():
         written = None if report is None else _write(Path(report), results)
     _show(output, results)
     if written is not None:
         output.line(f"Written: {written}")
+        Path(report or "", SO_FAR).unlink(missing_ok=True)
     if as_json:
         output.json(results)
     return NO if any(goal["verdict"] == "missed" for goal in results["goals"]) else DONE
+
+
+class _SoFar:
+    """The workloads that a call has measured so far, in a file beside its report."""
+
+    def __init__(self, path: Path, request: Any) -> None:
+        self.path = path
+        self.settings = {"effort": request.effort._asdict(), "peers": list(request.peers)}
+
+    def write(self, measured: dict[str, Any]) -> None:
+        from jaxgd._atomic import write_text
+
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        write_text(self.path, json.dumps({"settings": self.settings, "workloads": measured}) + "\n")
+
+    def read(self) -> dict[str, Any]:
+        """{workload: what was measured}. Raises ValueError for a file of other settings."""
+        if not self.path.exists():
+            return {}
+        try:
+            found = json.loads(self.path.read_text(encoding="utf-8"))
+            settings, measured = found["settings"], dict(found["workloads"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"{self.path}: not what a bench writes; delete it to measure anew.") from error
+        if settings != self.settings:
+            raise ValueError(f"{self.path}: measured with other settings; repeat them or delete the file.")
+        return measured
 
 
 def _request(

@@ -46,13 +46,8 @@ def saved_until_now(folder: Path, go_on: str) -> Iterator[None]:
         click.echo(f"Interrupted at once. {kept}", err=True)
         raise click.exceptions.Exit(INTERRUPTED) from error
     except OSError as error:
-        raise BadInput(f"{error.filename or folder}: {error.strerror or error}. {kept}") from error
-    except RuntimeError as error:
-        from jaxgd.training.streaming import StreamError
-
-        if not isinstance(error, StreamError):
-            raise
-        raise BadInput(f"{error} {kept}") from error
+        said = f"{error.filename or folder}: {error.strerror}." if error.strerror else str(error)
+        raise BadInput(f"{said} {kept}") from error
 
 
 @contextmanager

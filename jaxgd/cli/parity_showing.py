@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,7 +67,7 @@ def read_rows(model_path: str, path: str | None, target: str | None, loss: str |
     """`x` and `y` of a table for a model, or None without a table.
 
     The table of a model with several inputs or outputs holds the features of each input, then the targets of
-    each output, in the model's order.
+    each output, in the model's order; an input or output of one number may stand anywhere, by its name.
 
     Raises:
       ValueError: a table or a model that cannot be read, or that do not fit together.
@@ -97,8 +98,10 @@ def read_rows(model_path: str, path: str | None, target: str | None, loss: str |
 
 
 def _several(model: Any, table: "Table", target: str | None, loss: Any) -> dict[str, Any]:
-    """The columns of a table, from the first on, for each input and each output with a loss."""
-    from jaxgd.parity.rows import LABELS
+    """The columns of a table for each input, and for each output with a loss.
+
+    A column with the name of an input or output of one number is that; all others are taken in order.
+    """
     from jaxgd.training import make_objective
 
     if target is not None:
@@ -107,17 +110,20 @@ def _several(model: Any, table: "Table", target: str | None, loss: Any) -> dict[
     names, chosen = list(table.names), {each.output: each.loss for each in objective.losses}
     sizes = [math.prod(shape) for shape in model.input_shapes]
     for index, shape in enumerate(model.output_shapes):
-        takes_label = index in chosen and chosen[index].name in LABELS
-        sizes.append(0 if index not in chosen else 1 if takes_label else math.prod(shape))
+        sizes.append(0 if index not in chosen else 1 if chosen[index].takes_labels else math.prod(shape))
+    wanted = dict(zip([*model.input_names, *model.output_names], sizes, strict=True))
     if sum(sizes) != len(names):
-        listed = dict(zip([*model.input_names, *model.output_names], sizes, strict=True))
-        raise ValueError(f"{table.source}: expected {sum(sizes)} columns ({listed}), got {len(names)}.")
-    parts = np.split(_numbers(table, names), np.cumsum(sizes)[:-1], axis=1)
-    inputs = len(model.input_names)
+        raise ValueError(f"{table.source}: expected {sum(sizes)} columns ({wanted}), got {len(names)}.")
+    alone = {name for name, size in wanted.items() if size == 1 and name in names}
+    others = iter([name for name in names if name not in alone])
+    parts = [
+        _numbers(table, [name] if name in alone else list(islice(others, size))) if size else np.zeros(0)
+        for name, size in wanted.items()
+    ]
     x = [part.reshape(-1, *shape) for part, shape in zip(parts, model.input_shapes, strict=False)]
     y = [
-        None if index not in chosen else _labels(part) if chosen[index].name in LABELS else part
-        for index, part in enumerate(parts[inputs:])
+        None if index not in chosen else _labels(part) if chosen[index].takes_labels else part
+        for index, part in enumerate(parts[len(x) :])
     ]
     return {"x": x if len(x) > 1 else x[0], "y": y if len(y) > 1 else y[0]}
 

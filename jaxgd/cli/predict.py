@@ -99,7 +99,7 @@ def _of_stream(
     from jaxgd.runs.training import precision_of
 
     if isinstance(opened, BareModel):
-        return map(_of_model, opened.predict_stream(data, on_bad_file)), dict
+        return (_of_model(outputs) for outputs in opened.predict_stream(data, on_bad_file)), dict
     rows = rows_like(opened, data, on_bad_file, with_target=False)
 
     def pieces() -> Iterator[dict[str, np.ndarray]]:

@@ -1,44 +1,17 @@
 """`jaxgd train`."""
 
-import importlib.util
-import os
-import shlex
-from contextlib import ExitStack, nullcontext
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
 import click
 
 from jaxgd._checks import check_real
 from jaxgd.cli import completing
-from jaxgd.cli.errors import (
-    DONE,
-    INTERRUPTED,
-    NO,
-    TERMINATED,
-    BadInput,
-    bad_input,
-    saved_until_now,
-    warnings_as_lines,
-)
+from jaxgd.cli.errors import bad_input
 from jaxgd.cli.options import on_bad_file_option, output_options, whole_numbers
 from jaxgd.runs.settings import DTYPES, MISSING, TASKS, Settings
 
-if TYPE_CHECKING:
-    from jaxgd.cli.console import Output
-    from jaxgd.runs import Plan
-    from jaxgd.training import FitResult
-
 _DEFAULTS = Settings()
-_COMMANDLINE = click.core.ParameterSource.COMMANDLINE
-_OF_MODEL = (
-    "hidden", "activation", "dropout", "loss", "optimizer", "weight_decay", "clipnorm", "global_clipnorm",
-    "dtype",
-)  # fmt: skip
-_SHOWN = {"no_report", "tensorboard", "watch", "quiet", "color", "as_json"}
-_WHERE = {"devices", "coordinator", "num_processes", "process_id", "join_timeout"}
-_WITH_RESUME = {"resume", "data", "epochs", "checkpoint_every", *_SHOWN, *_WHERE}
 
 
 def _count_or_auto(context: click.Context, parameter: click.Parameter, value: str | None) -> int | str | None:
@@ -255,192 +228,15 @@ def command(
         join(coordinator, num_processes, process_id, join_timeout)
     output = Output(quiet or not is_first(), color)
     seconds = load_training()
+    from jaxgd.cli.train_job import Manner, begin, resumed
+    from jaxgd.cli.training import check_manner, train
+
+    manner = Manner(
+        checkpoint_every, not no_report, tensorboard, watch, profile, devices, as_json, import_seconds=seconds
+    )
     with leaving_together(), bad_input(), together("jaxgd train"):
         check_real("checkpoint_every", checkpoint_every, 0.0)
-        job = (
-            _begin(options, out)
-            if resume is None
-            else _resume(Path(resume), out, options["epochs"], options["data"])
-        )
-        job = job._replace(tensorboard=tensorboard and _can_write_events())
-        job = job._replace(profile=profile, import_seconds=seconds, watch=watch, devices=devices)
+        job = begin(options, out) if resume is None else resumed(Path(resume), out, options)
+        check_manner(job.settings, manner)
     with leaving_together():
-        return _train(job, checkpoint_every, not no_report, output, as_json)
-
-
-class _Job(NamedTuple):
-    """What to run and where: `folder` is None for a new one."""
-
-    settings: Settings
-    out: str | None
-    folder: Path | None = None
-    table: Any = None
-    command: str = ""
-    tensorboard: bool = False
-    watch: bool = False
-    profile: str | None = None
-    import_seconds: float = 0.0
-    devices: int | str | None = None
-
-
-def _can_write_events() -> bool:
-    """True. Raises BadInput without the library that writes event files."""
-    if importlib.util.find_spec("tensorboardX") is None:
-        raise BadInput("--tensorboard: tensorboardX is not installed. Run: pip install tensorboardX")
-    return True
-
-
-def _begin(options: dict[str, Any], out: str | None) -> _Job:
-    settings = Settings(**options)
-    settings.check()
-    if settings.from_model is not None:
-        settings = _of_model(settings, settings.from_model)
-    return _Job(settings, out, command=_command_line())
-
-
-def _of_model(settings: Settings, path: str) -> Settings:
-    """The settings of a run that goes on from a file. Raises ValueError for an option that it decides."""
-    from jaxgd import keras_files
-
-    refused = [name for name in _given() if name in _OF_MODEL]
-    if refused:
-        raise ValueError(f"--from: the model in {path} has its own {refused[0]}; leave the option out.")
-    try:
-        return replace(settings, dtype=keras_files.dtype_of(path), from_model=os.path.abspath(path))
-    except keras_files.KerasFileError as error:
-        raise ValueError(f"{path}: {error}") from error
-
-
-def _given() -> list[str]:
-    """The options that stand on the command line."""
-    context = click.get_current_context()
-    return [name for name in context.params if context.get_parameter_source(name) is _COMMANDLINE]
-
-
-def _resume(folder: Path, out: str | None, epochs: int, data: str) -> _Job:
-    from jaxgd.runs import read_started
-
-    given = _given()
-    refused = sorted(set(given) - _WITH_RESUME)
-    if refused:
-        raise ValueError(f"--resume: the run's own settings are used, {refused[0]} cannot be given with it.")
-    started = read_started(folder)
-    settings = replace(started.settings, epochs=epochs) if "epochs" in given else started.settings
-    settings.check()
-    table = started.table(data if "data" in given else None)
-    if "data" in given:
-        settings = replace(settings, data=data)
-    return _Job(settings, out, folder, table, started.command)
-
-
-def _train(job: _Job, every: float, with_report: bool, output: "Output", as_json: bool) -> int:
-    from jaxgd import reports, runs
-    from jaxgd.cli.interrupting import catching_interrupt
-    from jaxgd.cli.joining import folder_of_first, is_first, together
-    from jaxgd.cli.profiling import account, profiling, show_account
-    from jaxgd.cli.showing import show_plan, show_results
-    from jaxgd.runs.training import assess, precision_of
-
-    settings = job.settings
-    with precision_of(settings.dtype), ExitStack() as stack:
-        with bad_input(), warnings_as_lines():
-            with together("the plan"):
-                plan = runs.make_plan(settings, job.table)
-                _check_profile(job)
-                runs.check_savable(plan)
-            with together("the run's folder"):
-                folder = job.folder
-                if folder is None and is_first():
-                    folder = stack.enter_context(runs.claim_folder(job.out, settings.data))
-                    runs.write_started(folder, plan, job.command)
-            folder = folder_of_first(folder)
-        show_plan(output, plan)
-        go_on = f"jaxgd train --resume {folder}"
-        terminated = f"Terminated; go on with: {go_on}"
-        with catching_interrupt(f"{terminated}\n") as interrupt, saved_until_now(folder, go_on):
-            writer = (
-                stack.enter_context(reports.EventWriter(folder)) if job.tensorboard and is_first() else None
-            )
-            log = _layer_log(folder, plan, writer) if job.watch and is_first() else nullcontext()
-            with profiling(job.profile, plan), log as watch:
-                result = _execute(plan, folder, every, output, interrupt, writer, watch, job.devices)
-            if interrupt.terminated and result.interrupted:  # nothing more: there are seconds left
-                click.echo(terminated, err=True)
-                return TERMINATED
-            if not is_first():
-                return NO if result.divergence is not None else INTERRUPTED if interrupt else DONE
-            outcome = assess(plan, result)
-            with bad_input(), saved_until_now(folder, go_on):
-                config = runs.write_run(folder, outcome, job.command)
-                if writer is not None:
-                    writer.finish(outcome.result.history, config)
-                if with_report:
-                    reports.write_report(folder, plan)
-    show_results(output, folder, config, with_report)
-    facts = None if job.profile is None else account(job.profile, outcome)
-    if facts is not None:
-        show_account(output, facts)
-    if as_json:
-        summary = _summary(folder, config)
-        summary["seconds"] = {"import": round(job.import_seconds, 4), **summary["seconds"]}
-        output.json(summary if facts is None else {**summary, "profile": facts})
-    if outcome.result.divergence is not None:
-        advice = "Try a lower --learning-rate, --global-clipnorm 1, or --on-divergence restore."
-        click.echo(f"Diverged: {outcome.result.divergence} {advice}", err=True)
-        return NO
-    return INTERRUPTED if interrupt else DONE
-
-
-def _check_profile(job: _Job) -> None:
-    """Raises BadInput for a trace of a run whose time goes into reading too."""
-    from jaxgd.runs.plan import is_streamed
-
-    if job.profile is not None and is_streamed(job.settings):
-        raise BadInput("--profile: takes a table in memory, not files that are streamed.")
-
-
-def _layer_log(folder: Path, plan: "Plan", writer: Any) -> Any:
-    from jaxgd import reports
-
-    return reports.LayerLog(folder, plan, None if writer is None else writer.write_layers)
-
-
-def _execute(
-    plan: "Plan",
-    folder: Path,
-    every: float,
-    output: "Output",
-    interrupt: Any,
-    writer: Any,
-    watch: Any,
-    devices: int | str | None,
-) -> "FitResult":
-    """Training, with what the library warns of shown as a line each, and what it refuses as a message."""
-    from jaxgd.checkpoints import CheckpointError
-    from jaxgd.cli.interrupting import stopping_when
-    from jaxgd.runs.folder import CHECKPOINT
-    from jaxgd.runs.training import train_plan
-    from jaxgd.scaling import HostLostError, HostsError
-    from jaxgd.training import Checkpoint
-    from jaxgd.training.display import make_display
-
-    checkpoint = Checkpoint(folder / CHECKPOINT, every=every)
-    with make_display(output.console) as display, warnings_as_lines():
-        try:
-            progress = stopping_when(display, lambda: bool(interrupt))
-            return train_plan(
-                plan, progress if writer is None else writer.before(progress), checkpoint, watch, devices
-            )
-        except (CheckpointError, HostsError, HostLostError) as error:
-            raise BadInput(str(error)) from error
-
-
-def _command_line() -> str:
-    return shlex.join(["jaxgd", *click.get_current_context().obj])
-
-
-def _summary(folder: Path, config: dict[str, Any]) -> dict[str, Any]:
-    names = ("epochs", "steps", "loss", "val_loss", "metrics", "seconds", "steps_per_second", "compilations")
-    kept = {name: config["results"][name] for name in names}
-    extra = ("metrics_of", "kept_epoch", "stopped_early", "interrupted", "divergence", "restored")
-    return {"run": str(folder), **kept, **{name: config["results"][name] for name in extra}}
+        return train(job, manner, output)

@@ -119,9 +119,8 @@ def trained_together(
         memory_budget=memory_budget,
         keep="all",
         pad=True,
-        journal=None,
     )
-    table = campaign.run(None, None)
+    table = campaign.run(None)
     if table.interrupted:
         raise KeyboardInterrupt
     by_number = sorted(table.members, key=lambda member: member.number)

@@ -211,13 +211,6 @@ class Graph(Model):
         for visit in self.visits(params, x, training=training, key=key, row_mask=row_mask):
             yield visit.name, visit.output.y
 
-    def walk(
-        self, params: Params, x: Any, *, training: bool, key: Any, row_mask: Array | None = None
-    ) -> Iterator[tuple[str, Layer, Any, Any, Context]]:
-        """Each call in the order in which they run: layer's name, layer, input, output, what it was told."""
-        for visit in self.visits(params, x, training=training, key=key, row_mask=row_mask):
-            yield visit.name, visit.layer, visit.x, visit.output.y, visit.context
-
     def adapt(self, params: Params, x: Any) -> Params:
         """`params` in which every normalization layer standardises what `x` gives it (at its first call)."""
         adapted, values, seen = dict(params), self._start(x), set()

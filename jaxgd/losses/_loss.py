@@ -43,6 +43,11 @@ class Loss(Named):
         rule = self.rule
         return rule is not None and rule.takes_logits and dict(self.options).get("ignore_class") is None
 
+    @property
+    def takes_labels(self) -> bool:
+        """Whether the targets are class numbers."""
+        return self.name in ("sparse_categorical_crossentropy", "categorical_generalized_cross_entropy")
+
     def values(self, y_true: Any, y_pred: Any, logits: Any = None) -> Array:
         """One value a sample, before weights and reduction.
 

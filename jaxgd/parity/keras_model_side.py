@@ -22,6 +22,7 @@ from jaxgd import keras_files
 from jaxgd.keras_files.archive import CONFIG, pack, read_archive
 from jaxgd.keras_files.reader import MAX_BYTES
 from jaxgd.model import Sequential
+from jaxgd.parity import keras_side
 from jaxgd.parity.trace.setup import with_dtype
 
 CANNOT_RUN = (ValueError, TypeError, tf.errors.InvalidArgumentError, tf.errors.UnimplementedError)
@@ -32,15 +33,11 @@ FRAMEWORK = f"keras {keras.__version__}, tensorflow {tf.__version__}"
 @contextlib.contextmanager
 def precision(dtype: str) -> Iterator[None]:
     """Both libraries in one precision, and back."""
-    floatx, policy = keras.config.floatx(), keras.config.dtype_policy()
-    keras.config.set_floatx(dtype)
-    keras.config.set_dtype_policy(dtype)
-    try:
-        with jax.enable_x64(dtype == "float64" or jax.config.read("jax_enable_x64")):
-            yield
-    finally:
-        keras.config.set_floatx(floatx)
-        keras.config.set_dtype_policy(policy)
+    with (
+        keras_side.precision(dtype),
+        jax.enable_x64(dtype == "float64" or jax.config.read("jax_enable_x64")),
+    ):
+        yield
 
 
 def write_with_dtype(source: str | os.PathLike[str], target: str | os.PathLike[str], dtype: str) -> None:

@@ -21,6 +21,11 @@ that name in optax, with the same arguments, measured in the same run. Cases in 
 column of errors.
 """
 
+_DIAGNOSE = """\
+Which optimizer made these numbers? The confusion table of 44 recorded runs of Keras, optax, PyTorch's forms
+and made-up rules is in [diagnose.md](diagnose.md#the-confusion-table).
+"""
+
 
 def render(report: Report) -> str:
     """The whole page."""
@@ -36,6 +41,7 @@ def render(report: Report) -> str:
     parts += ["## float32 trajectories beside TensorFlow's\n", _trajectories(report.outcomes)]
     parts += ["## float64 trajectories\n", _double_trajectories(report.outcomes)]
     parts += ["## Known differences\n", _known(report.outcomes), "## Planted bugs\n", _planted(report)]
+    parts += ["## Diagnose\n", _DIAGNOSE]
     return "\n".join(parts)
 
 

@@ -12,7 +12,6 @@ from jaxgd.training.bundle import bundled
 from jaxgd.training.objective import Objective
 from jaxgd.training.per_output import Losses
 
-LABELS = ("sparse_categorical_crossentropy", "categorical_generalized_cross_entropy")
 _ONE_HOT = (
     "categorical_crossentropy",
     "categorical_focal_crossentropy",
@@ -55,15 +54,16 @@ def make_rows(model: Model, loss: Loss | Losses, num_rows: int, seed: int = 0) -
     of_outputs = [loss.of_output(index) if isinstance(loss, Losses) else loss
                   for index in range(len(model.output_shapes))]  # fmt: skip
     y = [
-        None if one is None else _targets(rng, one.name, (num_rows, *shape))
+        None if one is None else _targets(rng, one, (num_rows, *shape))
         for one, shape in zip(of_outputs, model.output_shapes, strict=True)
     ]
     return {"x": x if len(x) > 1 else x[0], "y": y if len(y) > 1 else y[0]}
 
 
-def _targets(rng: np.random.Generator, name: str, shape: tuple[int, ...]) -> np.ndarray:
-    if name in LABELS:
+def _targets(rng: np.random.Generator, loss: Loss, shape: tuple[int, ...]) -> np.ndarray:
+    if loss.takes_labels:
         return rng.integers(0, shape[-1], shape[:-1])
+    name = loss.name
     if name in _ONE_HOT:
         return np.eye(shape[-1])[rng.integers(0, shape[-1], shape[:-1])]
     if name in _ZERO_OR_ONE:

@@ -59,11 +59,12 @@ def walk(
 ) -> Iterator[Call]:
     """Each call of a forward pass.
 
-    Args: as of `model.run`; moving statistics are those of `params` throughout.
+    Args: as of `model.run`.
     """
     told: dict[str, Any] = {"training": training, "key": key, "row_mask": row_mask}
     if isinstance(model, Graph):
-        steps = model.walk(params, x, **told)
+        visits = model.visits(params, x, **told)
+        steps = ((v.name, v.layer, v.x, v.output.y, v.context) for v in visits)
     elif isinstance(model, Sequential):
         steps = _stack(model, params, x, told)
     else:

@@ -28,7 +28,6 @@ METRICS = {
     "regression": ("mae", "r2_score"),
 }
 _OUTPUT_ACTIVATIONS = {"multiclass": "softmax", "binary": "sigmoid", "regression": "linear"}
-_TAKES_LABELS = ("sparse_categorical_crossentropy", "categorical_generalized_cross_entropy")
 _FOR_CLASSES = ("crossentropy", "cross_entropy", "hinge", "dice", "tversky")
 
 
@@ -302,7 +301,7 @@ def targets(y: np.ndarray, encoding: data.Encoding, loss: losses.Loss) -> np.nda
     """Targets in the shape that a loss takes: labels [rows], one-hot [rows, classes], or [rows, 1]."""
     if encoding.task != "multiclass":
         return (y if y.dtype.kind == "f" else y.astype(np.float32)).reshape(-1, 1)
-    if loss.name in _TAKES_LABELS:
+    if loss.takes_labels:
         return y
     return np.eye(len(encoding.classes), dtype=np.float32)[y]
 

@@ -2,8 +2,9 @@
 
 seconds = fixed + per layer + floating-point operations / rate + bytes / bandwidth
 
-In step (`vmap`) the first two are shared by all members of a call, save a small part; the bytes come from
-memory instead of the cache once the states of all members outgrow it.
+A small network, whose program is one kernel (see `_one_kernel`), has numbers of its own where its members
+run one after the other. In step (`vmap`) the first two are shared by all members of a call, save a small
+part; the bytes come from memory instead of the cache once the states of all members outgrow it.
 """
 
 import functools
@@ -12,6 +13,7 @@ from typing import Any
 
 import jax
 
+from jaxgd._one_kernel import is_small
 from jaxgd.sweeps.engine import Form
 from jaxgd.sweeps.family import Family
 
@@ -24,6 +26,10 @@ class Rates:
     layer: float = 3.7e-6
     shared_step: float = 8.7e-6
     shared_layer: float = 2.9e-6
+    written_step: float = 0.8e-6
+    written_layer: float = 0.3e-6
+    written_products: float = 5.5e10
+    written_bytes: float = 1.2e10
     member_step: float = 5.2e-6
     member_layer: float = 1.2e-6
     products: float = 1e11
@@ -51,6 +57,8 @@ class Workload:
     steps: int
     """Of one member, if nothing stops it."""
     members: int
+    is_small: bool = False
+    """Whether its program is one kernel."""
 
 
 def workload(family: Family, state: int) -> Workload:
@@ -68,6 +76,7 @@ def workload(family: Family, state: int) -> Workload:
         state=state,
         steps=round(sum(steps) / len(steps)),
         members=len(family.trials),
+        is_small=is_small(family.spec.batch_size, jax.eval_shape(family.objective.model.init)),
     )
 
 
@@ -79,6 +88,9 @@ def weights(model: Any) -> int:
 
 def step_seconds(work: Workload, form: Form, width: int, rates: Rates = RATES) -> float:
     """Seconds of one step of one member."""
+    if form != "vmap" and work.is_small:
+        fixed = rates.written_step + rates.written_layer * work.layers
+        return fixed + work.flops / rates.written_products + work.state / rates.written_bytes
     if form != "vmap":
         fixed = rates.step + rates.layer * work.layers
         return fixed + work.flops / rates.products + work.state / rates.cached

@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import jax
 import numpy as np
 
+from jaxgd._one_kernel import is_small
 from jaxgd._programs import compiled
 from jaxgd._types import Array
 from jaxgd.sweeps.family import Family, Members, on_device
@@ -58,11 +59,13 @@ class Engine:
 
     def _compile(self, members: Members) -> None:
         arguments = self._arguments(members, self.family.example.fold, 0)
+        small = is_small(self.spec.batch_size, jax.eval_shape(self.family.objective.model.init))
         if self.form == "sequential":
-            program = compiled(run_chunk, self.spec, arguments, donate=(1,))
+            program = compiled(run_chunk, self.spec, arguments, donate=(1,), small=small)
+        elif self.form == "map":
+            program = compiled(run_mapped, self.spec, arguments, small=small)
         else:
-            function = run_mapped if self.form == "map" else run_lockstep
-            program = compiled(function, self.spec, arguments)
+            program = compiled(run_lockstep, self.spec, arguments)
         self.compilations += program.compilations
         self.seconds += program.seconds
         self._calls[_device()] = program.call

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxgd._one_kernel import is_small
 from jaxgd._programs import Compiled, compiled
 from jaxgd._statistics import merge, partition
 from jaxgd._types import Array, PyTree
@@ -104,7 +105,8 @@ class HostLoop:
             data = time.perf_counter() - self.started - program.seconds
             outlook = Outlook(program, self._pace(int(train.step), position, progress))
             self._look(position.state)
-            position = self._to_the_end(outlook, position, progress)
+            with hosts.lost_hosts():
+                position = self._to_the_end(outlook, position, progress)
         seconds = {"data": data, "compile": program.seconds, "run": outlook.pace.elapsed()}
         if self.watcher is not None:
             seconds |= {"run": seconds["run"] - self.watcher.seconds, "watch": self.watcher.seconds}
@@ -240,8 +242,10 @@ class HostLoop:
 
     def _compile(self, state: RunState) -> Compiled:
         arguments = self._arguments(state, self._limits(0, 0))
-        program = run_chunk if self.placement.layout is None else run_placed
-        return compiled(program, self.spec, arguments, donate=(1,))
+        if self.placement.layout is not None:
+            return compiled(run_placed, self.spec, arguments, donate=(1,))
+        small = is_small(self.spec.batch_size, state.train.params)
+        return compiled(run_chunk, self.spec, arguments, donate=(1,), small=small)
 
     def _unfinished(self, state: RunState) -> bool:
         stopped = state.stopping is not None and bool(state.stopping.stopped)

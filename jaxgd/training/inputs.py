@@ -105,7 +105,7 @@ def _one_target(objective: Objective, name: str, y: Any, output: int) -> Array:
     if array.dtype.kind in "iu" and (outside := (array > _LARGEST) | (array < -_LARGEST)).any():
         raise ValueError(f"{name}: expected integers within int32, got {array[outside][0]}.")
     for loss in (each.loss for each in objective.losses if each.output == output):
-        if loss.name in ("sparse_categorical_crossentropy", "categorical_generalized_cross_entropy"):
+        if loss.takes_labels:
             options: dict[str, Any] = dict(loss.options)
             classes = objective.model.output_shapes[output][-1]
             losses.check_labels(array, classes, options.get("ignore_class"))

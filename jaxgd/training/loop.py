@@ -8,6 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
+from jaxgd import _one_kernel
+from jaxgd._programs import compiled
 from jaxgd._types import Array, PyTree
 from jaxgd.training.batching import take
 from jaxgd.training.state import TrainState
@@ -37,14 +39,20 @@ def train(step: Step, state: TrainState, data: PyTree, schedule: Any) -> tuple[T
         padded = _check_schedule(schedule, num_rows)
     if padded and not isinstance(data, Mapping):
         raise ValueError("schedule: -1 needs data to be a mapping, so that the batch can hold a row_mask.")
-    traced = any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(state))
-    run = _run if traced else _run_donating  # a transformation owns its buffers: there is nothing to donate
-    return run(step, padded, state, data, jnp.asarray(schedule, jnp.int32))
+    arguments = (state, data, jnp.asarray(schedule, jnp.int32))
+    if _is_traced(state):  # a transformation owns its buffers: there is nothing to donate
+        return _run((step, padded), *arguments)
+    small = _one_kernel.is_small(np.shape(schedule)[1], state.params)
+    if small and not _is_traced(arguments):
+        return compiled(_run, (step, padded), arguments, donate=(0,), small=True).call(*arguments)
+    return _run_donating((step, padded), *arguments)
 
 
 def _run(
-    step: Step, padded: bool, state: TrainState, data: PyTree, schedule: Array
+    static: tuple[Step, bool], state: TrainState, data: PyTree, schedule: Array
 ) -> tuple[TrainState, dict[str, Any]]:
+    step, padded = static
+
     def body(state: TrainState, rows: Array) -> tuple[TrainState, dict[str, Any]]:
         batch = take(data, rows)
         if padded:
@@ -55,7 +63,11 @@ def _run(
     return jax.lax.scan(body, state, schedule)
 
 
-_run_donating = jax.jit(_run, static_argnums=(0, 1), donate_argnums=(2,))
+_run_donating = jax.jit(_run, static_argnums=0, donate_argnums=1)
+
+
+def _is_traced(tree: PyTree) -> bool:
+    return any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(tree))
 
 
 def _common_length(data: PyTree) -> int:

@@ -1,6 +1,7 @@
 """From the arguments of `fit` to what its program takes: data, first state, order of rows, specification."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import jax
@@ -21,7 +22,7 @@ from jaxgd.training.placed_rows import Data, num_rows_of
 from jaxgd.training.run import RunSpec
 from jaxgd.training.state import TrainState
 
-_HISTORY_CAPACITY = 4096
+_HISTORY_CAPACITY = 65_536
 """Epochs that one call of the program can record."""
 
 
@@ -58,10 +59,20 @@ def _rows(model: Model, x: Any, y: Any, sample_weight: Any) -> dict[str, Any]:
 def ready_data(objective: Objective, data: dict[str, Any]) -> dict[str, Any]:
     """`data` with targets that the loss takes; a shape that it refuses is refused here, by its own words."""
     ready = {**data, "y": inputs.check_targets(objective, data["y"])}
-    first = {name: array[:1] for name, array in ready.items()}
-    params = jax.eval_shape(objective.model.init)
-    jax.eval_shape(objective.at_inference(), params, first)
+    leaves, structure = jax.tree.flatten(jax.tree.map(_shape_of_one_row, ready))
+    _try_objective(objective.at_inference(), structure, tuple(leaves))
     return ready
+
+
+def _shape_of_one_row(array: Any) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct((1, *array.shape[1:]), array.dtype)
+
+
+@lru_cache(maxsize=64)
+def _try_objective(objective: Objective, structure: Any, leaves: tuple[Any, ...]) -> None:
+    """Trace an objective on a batch of these shapes; what it refuses is raised, and is not remembered."""
+    params = jax.eval_shape(objective.model.init)
+    jax.eval_shape(objective, params, jax.tree.unflatten(structure, leaves))
 
 
 def check_on_divergence(on_divergence: str, max_halvings: int) -> int:

@@ -6,11 +6,13 @@ all runs of one shape are the same executable.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import flax.struct
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxgd._checks import wrong
 from jaxgd._types import Array, PyTree
@@ -76,14 +78,23 @@ class _Carry(NamedTuple):
 def zero_sums(objective: Objective, params: PyTree, data: Mapping[str, Array], batch_size: int) -> PyTree:
     """The sums of an epoch before its first batch; the objective is that of validation."""
 
+    leaves, structure = jax.tree.flatten(jax.tree.map(_shape_of, (params, dict(data))))
+    shapes = _shapes_of_sums(objective, batch_size, structure, tuple(leaves))
+    return jax.tree.map(lambda leaf: jnp.asarray(np.zeros(leaf.shape, leaf.dtype)), shapes)
+
+
+@lru_cache(maxsize=64)
+def _shapes_of_sums(objective: Objective, batch_size: int, structure: Any, leaves: tuple[Any, ...]) -> PyTree:
     def one_batch(params: PyTree, data: Mapping[str, Array]) -> PyTree:
         batch = fetch(data, jnp.zeros(batch_size, jnp.int32), padded=False)
         loss, aux = objective(params, batch)
         return add_batch(None, loss, objective.rows(batch), aux.record)
 
-    return jax.tree.map(
-        lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(one_batch, params, data)
-    )
+    return jax.eval_shape(one_batch, *jax.tree.unflatten(structure, leaves))
+
+
+def _shape_of(leaf: Any) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct(jnp.shape(leaf), jnp.result_type(leaf))
 
 
 def run_chunk(
@@ -140,7 +151,7 @@ def run_chunk(
 
     def end_epoch(carry: _Carry) -> _Carry:
         values = results(carry.state)
-        history = {name: carry.history[name].at[carry.filled].set(value) for name, value in values.items()}
+        history = {name: put_row(carry.history[name], value, carry.filled) for name, value in values.items()}
         state = after_epoch(spec, carry.state, values, limits)
         return _Carry(state, history, carry.filled + 1)
 
@@ -150,6 +161,11 @@ def run_chunk(
     # The last update has no loss after it; and a slot may overflow that only freezes its parameter.
     finite = state.finite & all_finite((state.train.params, slots_of(state.train.opt_state)))
     return replace(state, finite=finite), history, filled
+
+
+def put_row(rows: Array, row: Array, place: Array) -> Array:
+    """`rows` with one of them replaced; `at[place].set` would be a scatter, which no single kernel has."""
+    return jax.lax.dynamic_update_index_in_dim(rows, row, place, axis=0)
 
 
 def all_finite(tree: PyTree) -> Array:

@@ -1,11 +1,12 @@
 """One run, killed again and again by SIGKILL and resumed each time: is it the run that nobody killed?
 
     python scripts/reliability/kills.py --kills 30
+    python scripts/reliability/kills.py --kills 30 --sweep
 
 Every other kill comes from outside, at a random moment; the rest come from inside the writing of a
 checkpoint: half way through the bytes, before or after they are flushed, before or after the file has its
 name, and while old ones are removed. Compared at the end, bit for
-bit: parameters, state, history and the model file.
+bit: parameters, state, history and the model file; of a sweep every member's, and how it ended.
 
 The processes are forks of one that has imported everything, but started nothing of JAX yet.
 """
@@ -22,9 +23,10 @@ import time
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypeAlias
 
 import jax
 import numpy as np
@@ -34,6 +36,7 @@ from jaxgd import keras_files, layers, optimizers, schedules, training
 from jaxgd.checkpoints import tree_digest
 
 ROWS, FEATURES = 100, 4
+Work: TypeAlias = Callable[[Path, Callable[[], object]], dict[str, Any]]
 PLACES = ("half written", "before flush", "after flush", "before rename", "after rename", "removing")
 
 
@@ -42,28 +45,34 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=30)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--sweep", action="store_true", help="a sweep by successive halving, not one run")
     options = parser.parse_args()
+    work = (
+        partial(sweep, epochs=400 * options.kills)
+        if options.sweep
+        else partial(train, epochs=max(400, 14 * options.kills))
+    )
     with tempfile.TemporaryDirectory() as folder:
-        findings = campaign(Path(folder), options.kills, options.seed)
+        findings = campaign(Path(folder), work, options.kills, options.seed)
     print(json.dumps(findings))
     sys.exit(0 if findings["bit_equal"] and findings["kills"] >= options.kills else 1)
 
 
-def campaign(folder: Path, kills: int, seed: int) -> dict[str, Any]:
+def campaign(folder: Path, work: Work, kills: int, seed: int) -> dict[str, Any]:
     """One run without and one with kills."""
     jax.config.update("jax_compilation_cache_dir", str(folder / "programs"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
-    chance, epochs = random.Random(seed), max(400, 14 * kills)
-    expected = finished(folder / "expected", epochs)
+    chance = random.Random(seed)
+    expected = finished(folder / "expected", work)
     places: dict[str, int] = {}
     while sum(places.values()) < kills:
         count = sum(places.values())
         place = PLACES[count // 2 % len(PLACES)] if count % 2 else "outside"
-        if not attempt(folder / "killed", epochs, place, chance):
+        if not attempt(folder / "killed", work, place, chance):
             break
         places[place] = places.get(place, 0) + 1
-    got = finished(folder / "killed", epochs)
+    got = finished(folder / "killed", work)
     return {
         "kills": sum(places.values()),
         "places": places,
@@ -73,7 +82,7 @@ def campaign(folder: Path, kills: int, seed: int) -> dict[str, Any]:
     }
 
 
-def attempt(folder: Path, epochs: int, place: str, chance: random.Random) -> bool:
+def attempt(folder: Path, work: Work, place: str, chance: random.Random) -> bool:
     """Whether the run was killed; False if it came to its end."""
     countdown, delay = chance.randint(1, 6), chance.uniform(0.0, 0.05)
     reader, writer = os.pipe()
@@ -82,7 +91,7 @@ def attempt(folder: Path, epochs: int, place: str, chance: random.Random) -> boo
         os.close(reader)
         if place != "outside":
             Killer(place, countdown).arm()
-        in_child(folder, epochs, lambda: os.write(writer, b"."))
+        in_child(folder, work, lambda: os.write(writer, b"."))
     os.close(writer)
     os.read(reader, 1)
     if place == "outside":
@@ -93,41 +102,72 @@ def attempt(folder: Path, epochs: int, place: str, chance: random.Random) -> boo
     return os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
 
 
-def finished(folder: Path, epochs: int) -> dict[str, Any]:
+def finished(folder: Path, work: Work) -> dict[str, Any]:
     """The digests of a run that comes to its end, in a process of its own."""
     child = os.fork()
     if not child:
-        in_child(folder, epochs, lambda: None)
+        in_child(folder, work, lambda: None)
     _, status = os.waitpid(child, 0)
     if status:
         raise RuntimeError(f"the run ended with status {status}")
     return json.loads((folder / "digests.json").read_text())
 
 
-def in_child(folder: Path, epochs: int, on_progress: Callable[[], object]) -> None:
+def in_child(folder: Path, work: Work, on_progress: Callable[[], object]) -> None:
     """Run, write the digests, end."""
     code = 1
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "digests.json").write_text(json.dumps(train(folder, epochs, on_progress)))
+        (folder / "digests.json").write_text(json.dumps(work(folder, on_progress)))
         code = 0
     finally:
         os._exit(code)
 
 
-def train(folder: Path, epochs: int, on_progress: Callable[[], object]) -> dict[str, Any]:
-    """A run with everything that could be lost, and the digests of what came of it."""
+def rows() -> tuple[np.ndarray, np.ndarray]:
+    """x and y."""
     rng = np.random.default_rng(7)
     x = rng.normal(size=(ROWS, FEATURES)).astype(np.float32)
     y = (x @ rng.normal(size=(FEATURES, 1)) + 0.1 * rng.normal(size=(ROWS, 1))).astype(np.float32)
+    return x, y
+
+
+def sweep(folder: Path, on_progress: Callable[[], object], epochs: int) -> dict[str, Any]:
+    """A sweep by successive halving, in step, some of it diverging, and the digests of its members."""
+    model = jaxgd.sequential([layers.dense(8, "relu"), layers.dropout(0.1), layers.dense(1)], FEATURES)
+    table = jaxgd.sweep(
+        model,
+        *rows(),
+        grid={"learning_rate": [1e-3, 1e-2, 3e-2, 1e30]},
+        seeds=3,
+        epochs=epochs,
+        batch_size=16,
+        validation_split=0.2,
+        halving=jaxgd.sweeps.Halving(2, epochs // 4),
+        plan=("vmap", 4),
+        lanes=2,
+        journal=folder / "journal",
+        checkpoint_every=0.0,
+        progress=lambda report: None if report.seconds_left is None else on_progress() and None,
+    )
+    return {"every member": [digest_of_member(each) for each in table], "epochs": epochs}
+
+
+def digest_of_member(member: Any) -> str:
+    """Of everything that the table says of a member."""
+    ended = member.status, member.steps, member.diverged_at
+    return f"{ended} {tree_digest(member.params)} {tree_digest(dict(member.history))}"
+
+
+def train(folder: Path, on_progress: Callable[[], object], epochs: int) -> dict[str, Any]:
+    """A run with everything that could be lost, and the digests of what came of it."""
     stack = [layers.dense(8, "relu"), layers.batch_normalization()]
     model = jaxgd.sequential([*stack, layers.dropout(0.2), layers.dense(1)], FEATURES)
     rate = schedules.exponential_decay(1e-2, 50, 0.97)
     optimizer = optimizers.adam(rate, use_ema=True, gradient_accumulation_steps=2)
     result = training.fit(
         model,
-        x,
-        y,
+        *rows(),
         optimizer=optimizer,
         metrics=["mae"],
         epochs=epochs,

@@ -8,6 +8,7 @@ Prints JSON: seconds of a step by the clock, the least of three runs.
 import json
 import os
 import time
+from itertools import pairwise
 
 os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=8"
 
@@ -25,7 +26,7 @@ NETWORKS = {"tabular": ((64, 128, 64, 10), 32, 200), "wide": ((784, 1024, 1024, 
 def main() -> None:
     found = {}
     for name, (sizes, batch, steps) in NETWORKS.items():
-        expected = forecast(list(zip(sizes, sizes[1:], strict=False)), batch, COUNTS).seconds
+        expected = forecast(list(pairwise(sizes)), batch, COUNTS).seconds
         found[name] = {
             "forecast": expected,
             "measured": {count: min(run(sizes, batch, steps, count) for _ in range(3)) for count in COUNTS},

@@ -87,3 +87,54 @@ def test_wrong_words_are_refused_before_anything_runs(words, message):
     assert result.exit_code == 2
     assert message in result.output
     assert "Traceback" not in result.output
+
+
+MEASURED = {"title": "a title", "rows": [], "base": None, "flop_per_step": 1, "tolerance": 1e-4}
+MACHINE = ("processor", "cores", "memory_gib", "system", "python", "load_before", "load_after")
+
+
+@pytest.fixture
+def stub(monkeypatch):
+    """A bench that measures nothing; it is cut off as long as `cut` is True, and remembers what was kept."""
+    seen = {"cut": False, "kept": None}
+
+    def run_bench(request, tell, kept, keep):
+        seen["kept"] = kept
+        tell("seed: a round")
+        keep({"seed": MEASURED})
+        if seen["cut"]:
+            raise KeyboardInterrupt
+        facts = {"date": "2026-01-01", "minutes": 1, "effort": request.effort._asdict(), "goals": []}
+        facts |= {"machine": dict.fromkeys(MACHINE, 0), "workloads": {"seed": MEASURED}, "left_out": []}
+        return facts | {"programs": {}, "growth": {}, "earlier": list(kept)}
+
+    monkeypatch.setattr("jaxgd.bench.bench.run_bench", run_bench)
+    return seen
+
+
+def test_a_bench_that_was_cut_off_goes_on(stub, tmp_path):
+    words = ["--workload", "seed", "--report", tmp_path]
+    stub["cut"] = True
+    assert run(*words).exit_code == 130
+    stub["cut"] = False
+    other = run(*words, "--rounds", "2", "--resume")
+    assert other.exit_code == 2
+    assert "other settings" in other.output
+    result = run(*words, "--resume")
+    assert result.exit_code == 0
+    assert stub["kept"] == {"seed": MEASURED}
+    assert result.stderr == "seed: a round\n"
+    assert "an earlier call that was cut off: seed" in (tmp_path / "benchmarks.md").read_text()
+    assert not (tmp_path / "benchmarks.part.json").exists()
+    run(*words)
+    assert stub["kept"] == {}, "without --resume all is measured anew"
+
+
+def test_what_cannot_be_gone_on_from_is_refused(stub, tmp_path):
+    alone = run("--resume")
+    assert alone.exit_code == 2
+    assert "--report" in alone.output
+    (tmp_path / "benchmarks.part.json").write_text("{")
+    damaged = run("--report", tmp_path, "--resume")
+    assert damaged.exit_code == 2
+    assert "delete it" in damaged.output

@@ -1,7 +1,6 @@
 """Folders of files on the command line: train, resume, evaluate, predict, and what is refused."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -109,40 +108,24 @@ def test_a_category_that_training_never_saw_is_counted_once(parts, tmp_path):
     assert found["unknown_categories"] == {"color": 7}
 
 
-def test_a_terminated_run_resumes_to_the_same_model(parts, tmp_path):
-    environment = {**os.environ, "SOURCE_DATE_EPOCH": "0"}
-    words = [
-        sys.executable,
-        "-m",
-        "jaxgd",
-        "train",
-        str(parts),
-        *QUICK,
-        "--window",
-        "64",
-        "--batch-size",
-        "4",
-    ]
+def test_a_killed_run_resumes_to_the_same_model(parts, tmp_path, monkeypatch):
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "0")
+    words = ["train", str(parts), *QUICK, "--window", "64", "--batch-size", "4"]
     words[words.index("--epochs") + 1] = "60"
-    whole = subprocess.run(
-        [*words, "--out", str(tmp_path / "whole")], env=environment, check=True, capture_output=True
-    )
-    assert whole.returncode == 0
+    said(*words, "--out", tmp_path / "whole")
     cut = subprocess.Popen(
-        [*words, "--out", str(tmp_path / "cut"), "--checkpoint-every", "0"],
-        env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+        [sys.executable, "-m", "jaxgd", *words, "--out", str(tmp_path / "cut"), "--checkpoint-every", "0"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     deadline = time.monotonic() + 120
     while not list((tmp_path / "cut").glob("checkpoint/*.npz")) and time.monotonic() < deadline:
         time.sleep(0.01)
     cut.send_signal(signal.SIGKILL)
     cut.wait()
     assert not (tmp_path / "cut" / "config.json").exists()
-    resumed = subprocess.run(
-        [sys.executable, "-m", "jaxgd", "train", "--resume", str(tmp_path / "cut"), "--no-report", "-q"],
-        env=environment, check=False, capture_output=True, text=True,
-    )  # fmt: skip
-    assert resumed.returncode == 0, resumed.stderr
+    code, output = run("train", "--resume", tmp_path / "cut", "--no-report", "-q")
+    assert code == 0, output
     assert (tmp_path / "cut" / "model.keras").read_bytes() == (
         tmp_path / "whole" / "model.keras"
     ).read_bytes()

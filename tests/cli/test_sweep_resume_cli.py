@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 
 import pytest
 from click.testing import CliRunner
@@ -35,8 +36,10 @@ def call(*arguments, code=0):
     return result
 
 
+@contextmanager
 def begun(cwd, *words):
-    return subprocess.Popen(
+    """The command in a process of its own, which does not outlive the block."""
+    child = subprocess.Popen(
         [sys.executable, "-m", "jaxgd", *words],
         cwd=cwd,
         env=ENVIRONMENT,
@@ -44,10 +47,15 @@ def begun(cwd, *words):
         stderr=subprocess.PIPE,
         text=True,
     )
+    try:
+        yield child
+    finally:
+        child.kill()
+        child.communicate()
 
 
 def wait_for(child, there):
-    deadline = time.monotonic() + 200
+    deadline = time.monotonic() + 500
     while not there():
         assert time.monotonic() < deadline
         assert child.poll() is None, child.communicate()
@@ -67,24 +75,22 @@ def test_terminated_and_killed_again_and_again(here):
     """At the first rung, inside members and while the best run is trained."""
     call(*SWEEP, "--out", "whole")
     folder = here / "cut"
-    child = begun(here, *SWEEP, "--out", "cut")
-    wait_for(child, lambda: len(checkpoints(folder)) > 1)
-    start = time.monotonic()
-    child.send_signal(signal.SIGTERM)
-    _, stderr = child.communicate(timeout=60)
-    assert time.monotonic() - start < 5
+    with begun(here, *SWEEP, "--out", "cut") as child:
+        wait_for(child, lambda: len(checkpoints(folder)) > 1)
+        start = time.monotonic()
+        child.send_signal(signal.SIGTERM)
+        _, stderr = child.communicate(timeout=60)
+        assert time.monotonic() - start < 5
     assert child.returncode == 143, stderr
     assert stderr == "Terminated; go on with: jaxgd sweep --resume cut\n"
     assert not (folder / "best").exists()
     again = ("sweep", "--resume", "cut", "--quiet", "--checkpoint-every", "0")
     for there in (
-        lambda: "dropped" in (folder / "journal.txt").read_text(),
+        lambda: any("dropped" in path.read_text() for path in folder.glob("journal.txt")),
         lambda: list(folder.glob("best/checkpoint/*.npz")),
     ):
-        child = begun(here, *again)
-        wait_for(child, there)
-        child.kill()
-        child.communicate()
+        with begun(here, *again) as child:
+            wait_for(child, there)
     before = max(path.name for path in folder.glob("best/checkpoint/*.npz"))
     call(*again)
     same(here / "whole", folder)

@@ -102,6 +102,14 @@ def test_a_peer_that_dies_takes_nobody_with_it(start):
     assert right.failure == dies.failure  # the same process served it
 
 
+def test_rounds_end_when_their_time_is_spent(start):
+    child = start(PEER)
+    child.receive(60)
+    effort = Effort(rounds=50, seconds=0.01, timeout=60, full=False, budget=0.0, least=2)
+    (right,) = measure(workloads.get("seed"), [("Right", child)], effort)
+    assert len(right.seconds) == 2
+
+
 def test_a_peer_that_hangs_is_ended(start):
     child = start(PEER)
     child.receive(60)

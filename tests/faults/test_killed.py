@@ -1,4 +1,4 @@
-"""One run killed thirty times by SIGKILL, in the write of a checkpoint too; the script does it longer."""
+"""A run and a sweep, killed again and again by SIGKILL, inside the write of a checkpoint too."""
 
 import json
 import os
@@ -9,9 +9,9 @@ from pathlib import Path
 SCRIPT = Path(__file__).parents[2] / "scripts" / "reliability" / "kills.py"
 
 
-def test_a_run_that_is_killed_thirty_times_is_the_run():
+def killed(times, *options):
     done = subprocess.run(
-        [sys.executable, str(SCRIPT), "--kills", "30"],
+        [sys.executable, str(SCRIPT), "--kills", str(times), *options],
         env={**os.environ, "PYTHONPATH": str(SCRIPT.parents[2])},
         capture_output=True,
         text=True,
@@ -21,7 +21,19 @@ def test_a_run_that_is_killed_thirty_times_is_the_run():
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert found["bit_equal"]
-    assert found["kills"] == 30
+    assert found["kills"] == times
+    return found
+
+
+def test_a_run_that_is_killed_thirty_times_is_the_run():
+    found = killed(30)
     assert len(found["places"]) == 7, "every place in the write, and from outside"
     assert found["places"]["outside"] == 15
     assert 320 < found["epochs"] < 400, "early stopping had its say"
+
+
+def test_a_sweep_that_is_killed_is_the_sweep():
+    """By successive halving, in step, with members that diverge; places in the writing of its checkpoints."""
+    found = killed(7, "--sweep")
+    assert found["places"]["outside"] == 4
+    assert len(found["places"]) == 4

@@ -11,7 +11,7 @@ assert keras.backend.backend() == "tensorflow"
 
 @pytest.fixture(scope="module")
 def outcomes():
-    return runner.run(runner.select())
+    return runner.run(runner.select(), plain=False)
 
 
 def test_every_case_passes(outcomes):

@@ -66,10 +66,7 @@ def test_the_command_takes_a_table_of_all_inputs_and_outputs(tmp_path, capsys):
     with pytest.raises(SystemExit) as ended:
         app.main(["parity", str(model), "--data", str(table)])
     assert ended.value.code == 2
-    assert (
-        "expected 8 columns ({'left': 3, 'right': 3, 'price': 1, 'kind': 1}), got 7"
-        in capsys.readouterr().err
-    )
+    assert "expected 8 columns" in capsys.readouterr().err
 
 
 def test_a_trace_of_a_graph_breaks_where_it_was_changed(tmp_path):

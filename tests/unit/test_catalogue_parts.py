@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 
 import numpy as np
 import pytest
@@ -167,3 +168,23 @@ def test_files_of_a_report(tmp_path):
     assert written["failed"][0]["id"].startswith("loss/huber")
     assert written["outcomes"][1]["error"] == "inf"
     assert {path.name for path in tmp_path.iterdir()} == {"parity.json", "parity.md", "parity.html"}
+
+
+def test_work_is_shared_among_processes_that_are_replaced(monkeypatch):
+    monkeypatch.setattr(runner, "_ROUND", 2)
+    seen = []
+    found = runner.in_processes(math.factorial, list(range(7)), 2, seen.append)
+    assert found == [math.factorial(number) for number in range(7)]
+    assert sorted(seen) == sorted(found)
+    with pytest.raises(ValueError, match="negative"):
+        runner.in_processes(math.factorial, [3, -1, 4], 2)
+
+
+def test_every_case_is_in_one_chunk_and_its_truth_in_the_same():
+    chunks = list(runner.chunks(CASES))
+    assert sorted(case.id for chunk in chunks for case in chunk) == sorted(case.id for case in CASES)
+    for chunk in chunks:
+        here = set(chunk)
+        assert all(case.in_float64() in here for case in chunk if case.family == "trajectory")
+    costs = [catalogue.FAMILIES[chunk[0].family].cost for chunk in chunks]
+    assert costs == sorted(costs, reverse=True)

@@ -14,6 +14,7 @@ from jaxgd.data import columns
 from jaxgd.data.encoding import Encoding
 from jaxgd.data.errors import DataError
 from jaxgd.data.streams.files import Files, WarnFn, open_files
+from jaxgd.data.streams.index import BadFileError
 from jaxgd.data.streams.scan import Block, Scanned, Wishes, rows_of_use, scan
 from jaxgd.data.table import Table
 from jaxgd.training.streaming import RowSource, StreamError
@@ -177,9 +178,10 @@ class Stream(RowSource):
         try:
             rows = self._read(found)
         except (DataError, OSError) as error:
-            change = self.files.change(found.file)
-            path = self.files.indices[found.file].path
-            raise StreamError(f"{error} ({path}: {change})" if change else str(error)) from error
+            self._check_unchanged(found.file)
+            if isinstance(error, DataError) and not isinstance(error, BadFileError):
+                raise  # a cell of rows that were not looked through before
+            raise StreamError(str(error)) from error
         self._check_unchanged(found.file)
         return rows
 

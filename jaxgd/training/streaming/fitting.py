@@ -91,8 +91,10 @@ def fit_stream(model: Model, rows: RowsOfRun, of_objective: Mapping[str, Any], r
     template = ready_data(objective, template)
     batch_size = min(run.batch_size, training.num_rows)
     streamed, validation, num_validation = _validation(model, objective, validating, batch_size)
-    counts = [_as_data(count) for count in (training.num_rows, num_validation)]
-    spec = make_spec(objective, run.optimizer.rule, run.batch_size, *counts, run.early_stopping)
+    training_size, validation_size = _as_data(training.num_rows), _as_data(num_validation)
+    spec = make_spec(
+        objective, run.optimizer.rule, run.batch_size, training_size, validation_size, run.early_stopping
+    )
     state, given = first_state(model, run.optimizer, run.seed, run.params, run.state, run.halvings)
     size = window_rows(training.window_rows, batch_size, training.num_rows, template)
     order = StreamOrder(training.block_rows, batch_size, size, _words(run.shuffle, run.seed))
@@ -112,12 +114,10 @@ def fit_stream(model: Model, rows: RowsOfRun, of_objective: Mapping[str, Any], r
             max_halvings=run.halvings,
             watch=run.watch,
         )
-        if streamed is not None:
-            loop.columns += tuple(f"val_{name}" for name in loop.columns)
         return loop.until(run.epochs, run.initial_epoch, copy(state), report_to)
 
 
-def _as_data(num_rows: int | None) -> dict[str, Any] | None:
+def _as_data(num_rows: int | None) -> Any:
     """What stands for data where only the number of rows is looked at."""
     return None if num_rows is None else {"x": jax.ShapeDtypeStruct((num_rows,), np.float32)}
 

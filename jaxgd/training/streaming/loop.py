@@ -13,7 +13,6 @@ from jaxgd.training.checkpointing import Position
 from jaxgd.training.evaluation import Summed
 from jaxgd.training.host_loop import HostLoop, Outlook
 from jaxgd.training.pace import FOREVER
-from jaxgd.training.progress import ProgressFn
 from jaxgd.training.run import RunState
 from jaxgd.training.streaming.evaluating import StreamSums
 from jaxgd.training.streaming.feed import Feed
@@ -39,9 +38,10 @@ class StreamLoop(HostLoop):
         self.feed = feed
         self.streamed = streamed
         self.window: Window | None = None
-        self.reached: Position | None = None
         order: StreamOrder = feed.reader.order
         super().__init__(training=template, order=None, **rest)
+        if streamed is not None:
+            self.columns = ("loss", *self.columns[1:], *(f"val_{name}" for name in self.columns))
         self.num_rows = order.num_rows
         self.steps_per_epoch = order.steps
 
@@ -55,19 +55,9 @@ class StreamLoop(HostLoop):
         self._enter(state)
         return super()._compile(state)
 
-    def _to_the_end(self, outlook: Outlook, position: Position, progress: ProgressFn | None) -> Position:
-        """Saved too when the rows cannot be read any further."""
-        try:
-            return super()._to_the_end(outlook, position, progress)
-        except Exception:
-            if self.saver is not None and self.reached is not None:
-                self.saver.save(self._storable(self.reached))
-            raise
-
     def _advance(self, outlook: Outlook, position: Position) -> Position:
         self._ready_for(position.state)
-        self.reached = super()._advance(outlook, position)
-        return self.reached
+        return super()._advance(outlook, position)
 
     def _to_epoch(self, program: Compiled, state: RunState, epoch: int) -> RunState:
         while int(state.epoch) < epoch:

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 
-class StreamError(RuntimeError):
+class StreamError(OSError):
     """Rows that could be read when a run began cannot be read any more; the message names the file.
 
-    >>> issubclass(StreamError, RuntimeError)
+    >>> issubclass(StreamError, OSError)
     True
     """
 
@@ -79,7 +79,8 @@ class Part(RowSource):
         ends = np.cumsum(source.block_rows)
         begins = ends - source.block_rows
         low, high = np.maximum(begins, start) - begins, np.minimum(ends, stop) - begins
-        self._cuts = [(block, int(low[block]), int(high[block])) for block in np.flatnonzero(high > low)]
+        cuts = zip(range(len(low)), low.tolist(), high.tolist(), strict=True)
+        self._cuts = [each for each in cuts if each[2] > each[1]]
 
     @property
     def block_rows(self) -> tuple[int, ...]:

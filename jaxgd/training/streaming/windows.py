@@ -63,11 +63,10 @@ class WindowReader:
     def read(self, epoch: int, number: int) -> Window:
         """A window of an epoch. Raises what the source raises, or ValueError for rows that do not fit."""
         segments = tuple(self.order.segments(epoch, number))
-        data: dict[str, PyTree] | None = None
+        data: dict[str, PyTree] = {}
         for each in segments:
             rows = self._block(each.block)
-            if data is None:
-                data = jax.tree.map(self._empty, rows)
+            data = data or jax.tree.map(self._empty, rows)
             _fill(data, rows, each)
         first = number * self.order.window_steps
         return Window(
