@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-LATER = ("benchmarks.md", "scaling.md", "streaming.md")
+LATER = ("benchmarks.md",)
 """Pages of the navigation that may be missing."""
 
 

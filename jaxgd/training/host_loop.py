@@ -105,7 +105,8 @@ class HostLoop:
             data = time.perf_counter() - self.started - program.seconds
             outlook = Outlook(program, self._pace(int(train.step), position, progress))
             self._look(position.state)
-            position = self._to_the_end(outlook, position, progress)
+            with hosts.lost_hosts():
+                position = self._to_the_end(outlook, position, progress)
         seconds = {"data": data, "compile": program.seconds, "run": outlook.pace.elapsed()}
         if self.watcher is not None:
             seconds |= {"run": seconds["run"] - self.watcher.seconds, "watch": self.watcher.seconds}

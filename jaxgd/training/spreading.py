@@ -83,14 +83,14 @@ def hosts_layout(devices: Any) -> Layout | None:
 
 def choose_layout(devices: Any, params: PyTree, batch_size: int, data: PyTree) -> Chosen:
     """Where a run of one process lies; warns if more devices are forecast to gain nothing."""
-    if devices is None or devices == 1:
+    if devices is None or devices == 1 or (devices == AUTO and jax.device_count() == 1):
         return Chosen()
     if isinstance(devices, Layout):
         return Chosen(devices)
     kernels = [leaf.shape for leaf in jax.tree.leaves(params) if np.ndim(leaf) == 2]
     counts = counts_up_to(jax.device_count()) if devices == AUTO else [1, devices]
     expected = forecast(kernels, batch_size, counts)
-    if expected.best == 1 and len(counts) > 1:
+    if expected.best == 1:
         warnings.warn(
             f"devices={devices!r}: more than one gains nothing here; forecast of the products of a step: "
             f"{expected}.",

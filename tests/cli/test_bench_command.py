@@ -89,30 +89,52 @@ def test_wrong_words_are_refused_before_anything_runs(words, message):
     assert "Traceback" not in result.output
 
 
-def test_a_bench_that_was_cut_off_goes_on(reported, programs, tmp_path):
-    _, folder = reported
-    facts = json.loads((folder / "benchmarks.json").read_text())["workloads"]["seed"]
-    words = ["--workload", "seed", "--rounds", "2", "--programs", programs, "--report", tmp_path, "--resume"]
-    words += ["--peer", "numpy", "--peer", "torch", "--json"]
-    part = tmp_path / "benchmarks.part.json"
-    part.write_text(json.dumps({"settings": {}, "workloads": {"seed": facts}}))
-    refused = run(*words)
-    assert refused.exit_code == 2
-    assert "other settings" in refused.output
-    effort = json.loads((folder / "benchmarks.json").read_text())["effort"]
-    part.write_text(
-        json.dumps(
-            {"settings": {"effort": effort, "peers": ["numpy", "torch"]}, "workloads": {"seed": facts}}
-        )
-    )
-    results = json.loads(run(*words).stdout.splitlines()[-1])
-    assert results["workloads"]["seed"] == facts
-    assert results["earlier"] == ["seed"]
-    assert "Measured by an earlier call" in (tmp_path / "benchmarks.md").read_text()
-    assert not part.exists()
+MEASURED = {"title": "a title", "rows": [], "base": None, "flop_per_step": 1, "tolerance": 1e-4}
+MACHINE = ("processor", "cores", "memory_gib", "system", "python", "load_before", "load_after")
 
 
-def test_resume_needs_a_report(programs):
-    result = run("--workload", "seed", "--programs", programs, "--resume")
-    assert result.exit_code == 2
-    assert "--report" in result.output
+@pytest.fixture
+def stub(monkeypatch):
+    """A bench that measures nothing; it is cut off as long as `cut` is True, and remembers what was kept."""
+    seen = {"cut": False, "kept": None}
+
+    def run_bench(request, tell, kept, keep):
+        seen["kept"] = kept
+        tell("seed: a round")
+        keep({"seed": MEASURED})
+        if seen["cut"]:
+            raise KeyboardInterrupt
+        facts = {"date": "2026-01-01", "minutes": 1, "effort": request.effort._asdict(), "goals": []}
+        facts |= {"machine": dict.fromkeys(MACHINE, 0), "workloads": {"seed": MEASURED}, "left_out": []}
+        return facts | {"programs": {}, "growth": {}, "earlier": list(kept)}
+
+    monkeypatch.setattr("jaxgd.bench.bench.run_bench", run_bench)
+    return seen
+
+
+def test_a_bench_that_was_cut_off_goes_on(stub, tmp_path):
+    words = ["--workload", "seed", "--report", tmp_path]
+    stub["cut"] = True
+    assert run(*words).exit_code == 130
+    stub["cut"] = False
+    other = run(*words, "--rounds", "2", "--resume")
+    assert other.exit_code == 2
+    assert "other settings" in other.output
+    result = run(*words, "--resume")
+    assert result.exit_code == 0
+    assert stub["kept"] == {"seed": MEASURED}
+    assert result.stderr == "seed: a round\n"
+    assert "an earlier call that was cut off: seed" in (tmp_path / "benchmarks.md").read_text()
+    assert not (tmp_path / "benchmarks.part.json").exists()
+    run(*words)
+    assert stub["kept"] == {}, "without --resume all is measured anew"
+
+
+def test_what_cannot_be_gone_on_from_is_refused(stub, tmp_path):
+    alone = run("--resume")
+    assert alone.exit_code == 2
+    assert "--report" in alone.output
+    (tmp_path / "benchmarks.part.json").write_text("{")
+    damaged = run("--report", tmp_path, "--resume")
+    assert damaged.exit_code == 2
+    assert "delete it" in damaged.output

@@ -21,7 +21,14 @@ FOLDERS = ("tutorial", "guides")
 PAGES = [
     *(
         DOCS / f"{name}.md"
-        for name in ("index", "coming-from-keras", "coming-from-scikit-learn", "keras-files", "streaming")
+        for name in (
+            "index",
+            "coming-from-keras",
+            "coming-from-scikit-learn",
+            "keras-files",
+            "streaming",
+            "explain",
+        )
     ),
     *(page for folder in FOLDERS for page in sorted((DOCS / folder).glob("*.md"))),
 ]

@@ -25,9 +25,7 @@ def fit(devices, **options):
     rng = np.random.default_rng(0)
     x = rng.normal(size=(256, 24)).astype(np.float32)
     y = rng.normal(size=(256, 2)).astype(np.float32)
-    model = jaxgd.sequential(
-        [jaxgd.layers.dense(32, "relu"), jaxgd.layers.dropout(0.2), jaxgd.layers.dense(2)], 24
-    )
+    model = jaxgd.mlp([24, 32, 2], activation="relu")
     return jaxgd.fit(
         model, x, y, batch_size=64, devices=devices, **{"optimizer": "adam", "epochs": 2, **options}
     )
