@@ -23,8 +23,8 @@ class KerasRows:
 
     def at(self, rows: Any) -> dict[str, Any]:
         """The given rows, without `sample_weight` if there is none."""
-        model, is_graph = self.model, isinstance(self.model, Graph)
-        forms = (model.input_form, model.output_form) if is_graph else ("one", "one")
+        model = self.model
+        forms = (model.input_form, model.output_form) if isinstance(model, Graph) else ("one", "one")
         x = [None if one is None else one[rows] for one in self._each("x", len(model.input_names))]
         y = [
             self._without_loss(shape)[rows] if one is None else one[rows]
