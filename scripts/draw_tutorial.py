@@ -6,6 +6,7 @@ python scripts/draw_tutorial.py [FOLDER]
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -19,7 +20,7 @@ from jaxgd import optimizers
 
 FOLDER = Path(__file__).parents[1] / "docs/images/tutorial"
 BLUE, RED, GREEN, YELLOW, GREY = "#4477aa", "#ee6677", "#228833", "#b8860b", "#888888"
-STYLE = {
+STYLE: dict[Any, Any] = {
     "font.size": 10,
     "axes.spines.top": False,
     "axes.spines.right": False,

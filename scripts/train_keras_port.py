@@ -5,6 +5,7 @@ needs TensorFlow (pip install tensorflow), for Keras's side only.
 
     python scripts/train_keras_port.py
 """
+# pyright: reportArgumentType=false, reportOptionalMemberAccess=false
 
 import os
 

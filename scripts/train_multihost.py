@@ -12,6 +12,7 @@ On one host `fit(devices="auto")` looks for itself; for many hosts docs/scaling.
 
 import argparse
 
+import jax
 import numpy as np
 from sklearn.datasets import load_digits
 
@@ -43,7 +44,7 @@ def main(arguments: list[str] | None = None) -> None:
     result = jaxgd.fit(
         model, x, y, loss=loss, optimizer="adam", epochs=given.epochs, batch_size=128, checkpoint=checkpoint
     )
-    if scaling.hosts.is_first():
+    if jax.process_index() == 0:
         losses = result.history["loss"]
         print(f"loss {losses[0]:.4f}, after {len(losses)} epochs {losses[-1]:.4f}")
 

@@ -52,10 +52,10 @@ def trace_graph(
         (activity_of(visit.layer, visit.output, row_mask) for visit in visits), start=jnp.zeros(())
     )
     wide = model.policy.params
-    outputs = tuple(each.y.astype(wide) for each in heads.results)
+    outputs = [each.y.astype(wide) for each in heads.results]
     return Trace(
         layers=tuple(layers),
-        y_pred=outputs if len(outputs) > 1 else outputs[0],
+        y_pred=tuple(outputs) if len(outputs) > 1 else outputs[0],
         loss=heads.loss + jnp.asarray(activity, wide) + model.penalty(params),
         gradients=_gradients(params, layers),
     )

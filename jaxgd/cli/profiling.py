@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from jaxgd.cli.errors import bad_input
 
@@ -58,6 +58,7 @@ def account(folder: str, outcome: "Outcome") -> dict[str, Any]:
     steps = int(outcome.result.state.step)
     run = max(seconds["run"], 1e-9)
     flop, best = step_flop(outcome), square_rate()
+    plan = _plan(outcome)
     return {
         "trace": str(folder),
         "seconds": {
@@ -66,7 +67,7 @@ def account(folder: str, outcome: "Outcome") -> dict[str, Any]:
             "dispatch": round(seconds["run"] - compute, 4),
             "compute": round(compute, 4),
         },
-        "rows_per_second": round(outcome.result.history.epochs * len(outcome.plan.training_rows) / run),
+        "rows_per_second": round(outcome.result.history.epochs * len(plan.training_rows) / run),
         "flop_per_step": flop,
         "xla_flop_per_step": xla_flop(outcome),
         "flop_per_second": round(steps * flop / run),
@@ -118,8 +119,14 @@ def covered(spans: Iterable[tuple[float, float]]) -> float:
 def step_flop(outcome: "Outcome") -> int:
     """Of the products of a step with a full batch: forward, kernels, and what flows on behind the first."""
     sizes = [leaves["kernel"].size for leaves in outcome.result.params.values() if "kernel" in leaves]
-    batch = min(outcome.plan.settings.batch_size, len(outcome.plan.training_rows))
+    plan = _plan(outcome)
+    batch = min(plan.settings.batch_size, len(plan.training_rows))
     return 2 * batch * (3 * sum(sizes) - sizes[0]) if sizes else 0
+
+
+def _plan(outcome: "Outcome") -> "Plan":
+    """Of a table in memory: streams have no profile."""
+    return cast("Plan", outcome.plan)
 
 
 def xla_flop(outcome: "Outcome") -> int | None:
@@ -128,7 +135,7 @@ def xla_flop(outcome: "Outcome") -> int | None:
 
     from jaxgd.training import make_objective, make_step
 
-    plan = outcome.plan
+    plan = _plan(outcome)
     rows = plan.training_rows[: plan.settings.batch_size]
     x, y = plan.rows(rows)
     step = make_step(make_objective(plan.model, plan.loss, targets=y), plan.optimizer)

@@ -15,6 +15,7 @@ from jaxgd._types import Params
 from jaxgd.graphs import Graph
 from jaxgd.layers import Nested
 from jaxgd.model import Sequential, mlp
+from jaxgd.model_base import Model
 from jaxgd.optimizers import Optimizer
 from jaxgd.training import Objective, make_objective
 from jaxgd.training.bundle import Bundle, parts
@@ -109,7 +110,7 @@ def optimizer_text(optimizer: Optimizer) -> str:
 
 def make_subject(
     title: str,
-    model: Sequential | Graph,
+    model: Model,
     params: Params,
     x: Any,
     y: Any,
@@ -136,7 +137,7 @@ def make_subject(
       TypeError: not a model of this package.
       ValueError: shapes that do not fit, or a nested model with several outputs.
     """
-    _check_model(model)
+    model = _checked(model)
     model.check_params(params)
     data = check_rows({"x": model_input(model, x), "y": model_targets(model, y)})
     if not all(np.isfinite(np.asarray(each, np.float64)).all() for each in jax.tree.leaves(data["x"])):
@@ -150,7 +151,7 @@ def make_subject(
     return Subject(title, model, params, objective, batch, optimizers.get(optimizer), names, rows, seed)
 
 
-def _check_model(model: Any) -> None:
+def _checked(model: Any) -> Sequential | Graph:
     if not isinstance(model, Sequential | Graph):
         raise TypeError(
             f"model: expected one of jaxgd's (mlp, sequential, graph), got {type(model).__name__}."
@@ -161,6 +162,7 @@ def _check_model(model: Any) -> None:
                 f"model: {', '.join(layer.model.output_names)} are outputs of one nested model, which cannot "
                 "be drawn as a layer; put its layers into the graph."
             )
+    return model
 
 
 def _feature_names(name: str, given: Sequence[str], model: Sequential | Graph) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxgd._types import Array, Shape
+from jaxgd._types import Array, PyTree, Shape
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class Output(NamedTuple):
 class Gradients(NamedTuple):
     """What the backward rule of a layer gives back."""
 
-    x: Array
-    """dL/dx, which flows on to the layer before."""
+    x: PyTree
+    """dL/dx, which flows on to the layer before; of a merge a tuple, one for each."""
     params: Mapping[str, Array] = {}
     delta: Array | None = None
     """dL/dz, z being the pre-activation; None for a layer without one."""

@@ -11,12 +11,11 @@ rng = np.random.default_rng(0)
 x = torch.from_numpy(rng.random((32, 5), dtype=np.float32))
 y = torch.from_numpy(rng.random((32, 1), dtype=np.float32))
 
-model = torch.nn.Sequential(
-    torch.nn.Linear(5, 10), torch.nn.ReLU(), torch.nn.Linear(10, 1), torch.nn.Sigmoid()
-)
+first, second = torch.nn.Linear(5, 10), torch.nn.Linear(10, 1)
+model = torch.nn.Sequential(first, torch.nn.ReLU(), second, torch.nn.Sigmoid())
 weights = np.load(sys.argv[1])
 with torch.no_grad():
-    for index, layer in enumerate((model[0], model[2])):
+    for index, layer in enumerate((first, second)):
         layer.weight.copy_(torch.from_numpy(weights[f"kernel_{index}"].T.copy()))
         layer.bias.copy_(torch.from_numpy(weights[f"bias_{index}"]))
 loss_fn = torch.nn.MSELoss()

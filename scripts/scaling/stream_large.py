@@ -60,7 +60,7 @@ def measure(folder: Path, gigabytes: float, batch_size: int) -> dict[str, Any]:
         "evaluate": ["evaluate", str(run), str(data), "--json", "-q"],
         "predict": ["predict", str(run), str(data), "--out", str(folder / "out.parquet"), "--json", "-q"],
     }
-    found = {"bytes": size, "rows": rows, "files": len(list(data.iterdir()))}
+    found: dict[str, Any] = {"bytes": size, "rows": rows, "files": len(list(data.iterdir()))}
     for name, words in commands.items():
         found[name] = watched([sys.executable, "-m", "jaxgd", *words])
     found["predictions"] = pl.scan_parquet(folder / "out.parquet").select(pl.len()).collect().item()
