@@ -28,13 +28,20 @@ if TYPE_CHECKING:
 
 
 def check_manner(settings: "Settings", manner: Manner) -> None:
-    """Raises BadInput without the library that writes event files, or for a profile of a stream."""
+    """Refuse what cannot be done, before anything is.
+
+    Raises:
+      BadInput: no library that writes event files; a profile of a stream.
+      ValueError: more devices than there are.
+    """
     from jaxgd.runs.plan import is_streamed
+    from jaxgd.training.spreading import check_devices
 
     if manner.tensorboard and importlib.util.find_spec("tensorboardX") is None:
         raise BadInput("--tensorboard: tensorboardX is not installed. Run: pip install tensorboardX")
     if manner.profile is not None and is_streamed(settings):
         raise BadInput("--profile: takes a table in memory, not files that are streamed.")
+    check_devices(manner.devices)
 
 
 def train(job: Job, manner: Manner, output: "Output") -> int:

@@ -14,7 +14,7 @@ _KINDS = (
     "collective-broadcast",
 )
 _LINE = re.compile(rf"= (?P<shape>.*?) (?P<kind>{'|'.join(_KINDS)})(?:-start)?\((?P<rest>.*)$")
-_ARRAY = re.compile(r"\b([a-z]+)(\d+)[a-z0-9]*\[([\d,]*)\]")
+_ARRAY = re.compile(r"\b[a-z]+(\d*)[a-z0-9]*\[([\d,]*)\]")
 
 
 class Collective(NamedTuple):
@@ -51,7 +51,7 @@ def _found(text: str) -> Iterator[Collective]:
 
 def _bytes(shape: str) -> int:
     total = 0
-    for letters, bits, sizes in _ARRAY.findall(shape):
-        width = 1 if letters == "pred" else int(bits) // 8
+    for bits, sizes in _ARRAY.findall(shape):
+        width = int(bits) // 8 if bits else 1  # pred has none
         total += width * math.prod(int(size) for size in sizes.split(",") if size)
     return total

@@ -32,6 +32,7 @@ from jaxgd.training.result import FitResult
 from jaxgd.training.spreading import (
     check_devices,
     check_same,
+    check_watch,
     choose_layout,
     describe_rows,
     given_rows,
@@ -157,6 +158,7 @@ def fit(
         state, given = first_state(model, chosen, seed, params, state, halvings)
         rows = describe_rows(read, training, validation) if saving is not None or layout is not None else {}
         chosen_layout = choose_layout(layout or devices, state.params, batch_size, training)
+        check_watch(watch, chosen_layout.layout)
         if chosen_layout.layout is not None:
             training, validation = placed(read, chosen_layout.layout, training, validation)
         spec = make_spec(objective, chosen.rule, batch_size, training, validation, early_stopping)

@@ -101,6 +101,15 @@ def choose_layout(devices: Any, params: PyTree, batch_size: int, data: PyTree) -
     return Chosen(None if count == 1 else Layout(count, rows=_rows_form(data)), expected)
 
 
+def check_watch(watch: Any, layout: Layout | None) -> None:
+    """Raises ValueError if a look would need the other processes, which do not look."""
+    if watch is not None and layout is not None and layout.model > 1 and layout.num_processes > 1:
+        raise ValueError(
+            "watch: expected every parameter on every process, got kernels whose columns several processes "
+            "share; watch a run with Layout(model=1)."
+        )
+
+
 def _rows_form(data: PyTree) -> str:
     """Rows on every device, unless they would fill half of its memory."""
     limit = (jax.devices()[0].memory_stats() or {}).get("bytes_limit")

@@ -135,7 +135,7 @@ def test_missing_files_and_folders(folder):
     refused(folder, ["train", "nowhere.csv"], "nowhere.csv", "no such file")
     refused(folder, ["train", "digit"], "Did you mean 'digits'?")
     (folder / "inside").mkdir()
-    refused(folder, ["train", "inside"], "is a directory")
+    refused(folder, ["train", "inside"], "no file to read (the folder is empty)")
     (folder / "table.xlsx").write_text("x")
     refused(folder, ["train", "table.xlsx"], "unknown ending", ".csv")
 

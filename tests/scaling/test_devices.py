@@ -1,5 +1,7 @@
 """A run on several devices is the run on one: numbers, program, errors."""
 
+from types import SimpleNamespace
+
 import jax
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from jaxgd.cli.app import app
 from jaxgd.scaling import Forecast, Layout
 from jaxgd.scaling.collectives import collectives
 from jaxgd.scaling.forecast import counts_up_to
+from jaxgd.training.spreading import check_watch
 
 X = np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32)
 MODEL = jaxgd.mlp([3, 4, 1])
@@ -141,3 +144,12 @@ def test_collectives_are_read_from_a_program():
         ("all-gather", 128, "jit(f)/g"),
         ("all-reduce", 11, ""),
     ]
+
+
+def test_a_run_that_only_one_process_can_look_at_is_not_divided_between_processes():
+    one = SimpleNamespace(model=2, num_processes=1)
+    several = SimpleNamespace(model=2, num_processes=2)
+    check_watch(None, several)
+    check_watch(print, one)
+    with pytest.raises(ValueError, match="watch: expected every parameter on every process"):
+        check_watch(print, several)

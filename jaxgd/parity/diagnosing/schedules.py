@@ -82,7 +82,7 @@ class InverseTime(Schedule):
 
 
 class Linear(Schedule):
-    """From learning_rate to end_learning_rate over decay_steps, then constant."""
+    """From learning_rate down to end_learning_rate over decay_steps, then constant; what rises is a `WarmUp`."""
 
     name = "linear decay"
     parameters = (
@@ -94,7 +94,7 @@ class Linear(Schedule):
     @staticmethod
     def rates(times: np.ndarray, n: Numbers) -> np.ndarray:
         left = np.maximum(1 - times / n["decay_steps"], 0)
-        return n["end_learning_rate"] + (n["learning_rate"] - n["end_learning_rate"]) * left
+        return n["end_learning_rate"] + np.maximum(n["learning_rate"] - n["end_learning_rate"], 0) * left
 
     @staticmethod
     def guesses(rates: np.ndarray) -> Iterable[tuple[float, ...]]:
@@ -233,7 +233,7 @@ class TwoBoundaries(Schedule):
 
 
 class WarmUp(Schedule):
-    """From initial_rate, in equal parts over warmup_steps, to learning_rate, then constant."""
+    """From initial_rate up, in equal parts over warmup_steps, to learning_rate, then constant."""
 
     name = "linear warm-up"
     parameters = (
@@ -245,7 +245,7 @@ class WarmUp(Schedule):
     @staticmethod
     def rates(times: np.ndarray, n: Numbers) -> np.ndarray:
         done = np.minimum(times / n["warmup_steps"], 1)
-        return n["initial_rate"] + (n["learning_rate"] - n["initial_rate"]) * done
+        return n["initial_rate"] + np.maximum(n["learning_rate"] - n["initial_rate"], 0) * done
 
     @staticmethod
     def guesses(rates: np.ndarray) -> Iterable[tuple[float, ...]]:
