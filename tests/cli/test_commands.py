@@ -240,7 +240,8 @@ def test_a_full_disk_is_a_message(here, monkeypatch):
 
     monkeypatch.setattr("jaxgd.runs.writing.write_history", full)
     result = call("train", "iris", *small("--out", "run"), code=2)
-    assert result.stderr == "Error: No space left on device\n"
+    kept = "What was saved before is untouched; go on with: jaxgd train --resume run"
+    assert result.stderr == f"Error: run: No space left on device. {kept}\n"
     assert not (here / "run" / "config.json").exists()  # not a run, so that the folder can be used again
 
 

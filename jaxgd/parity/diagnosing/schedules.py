@@ -82,7 +82,7 @@ class InverseTime(Schedule):
 
 
 class Linear(Schedule):
-    """From learning_rate down to end_learning_rate over decay_steps, then constant; what rises is a `WarmUp`."""
+    """From learning_rate down to end_learning_rate over decay_steps, then constant; else it is a `WarmUp`."""
 
     name = "linear decay"
     parameters = (
