@@ -103,7 +103,7 @@ def build(
       ValueError: a number out of its range.
     >>> from jaxgd.optimizers.sgd import SGDRule
     >>> build(SGDRule, {"learning_rate": 0.1, "momentum": 0.0, "nesterov": False}, {"clipnorm": 1.0})
-    SGD(learning_rate=0.1, clipnorm=1.0)
+    SGD(learning_rate=0.1, clipnorm=1.0, momentum=0.0)
     """
     common = common or {}
     unknown = sorted(common.keys() - DEFAULTS.keys())
