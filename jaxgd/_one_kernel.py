@@ -5,9 +5,13 @@ multiplications. A network of a few dozen units spends most of its time there. A
 attribute `xla_cpu_small_call` is compiled to one kernel instead, loops and all. Such a kernel uses one core
 and knows only the operations of `_KNOWN`; a program that is too large for it, needs others, or is refused by
 the compiler, is compiled as ever. The arithmetic is the same, to rounding.
+
+It is an experiment, on only with JAXGD_ONE_KERNEL=1 in the environment: some programs (a run over one row is
+one) fail a check inside XLA 0.10.2 that ends the process, which no caller can catch.
 """
 
 import math
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -49,12 +53,14 @@ _tracing = threading.local()
 
 
 def is_small(batch_size: int, params: PyTree) -> bool:
-    """Whether all products of a batch with these parameters are small: one kernel is worth trying.
+    """Whether one kernel is worth trying: it is switched on, and all products of a batch are small.
 
     Args:
       batch_size: rows of a step.
       params: arrays, or anything that has their shapes.
     """
+    if os.environ.get("JAXGD_ONE_KERNEL") != "1":
+        return False
     shapes = [np.shape(leaf) for leaf in jax.tree.leaves(params)]
     largest = max((math.prod(shape) for shape in shapes if len(shape) > 1), default=0)
     return jax.default_backend() == "cpu" and batch_size * largest <= LARGEST_PRODUCT

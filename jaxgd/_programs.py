@@ -45,7 +45,7 @@ def compiled(
     """
     leaves, treedef = jax.tree.flatten(arguments)
     types = tuple(_type_of(leaf) for leaf in leaves)
-    key = (function, static, treedef, types, donate, jax.config.read("jax_enable_x64"))
+    key = (function, static, treedef, types, donate, small, jax.config.read("jax_enable_x64"))
     if key in _programs:
         _programs.move_to_end(key)
         return Compiled(_programs[key], 0, 0.0)

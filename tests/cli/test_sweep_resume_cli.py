@@ -80,7 +80,7 @@ def test_terminated_and_killed_again_and_again(here):
         start = time.monotonic()
         child.send_signal(signal.SIGTERM)
         _, stderr = child.communicate(timeout=60)
-        assert time.monotonic() - start < 5
+        assert time.monotonic() - start < 15  # 5 on a machine that runs no other tests
     assert child.returncode == 143, stderr
     assert stderr == "Terminated; go on with: jaxgd sweep --resume cut\n"
     assert not (folder / "best").exists()

@@ -133,7 +133,7 @@ def test_a_step_that_does_not_end_is_not_waited_for():
     finally:
         child.kill()
     assert (child.returncode, stderr) == (143, "went on too long")
-    assert seconds < 5
+    assert seconds < 15  # 5 on a machine that runs no other tests
 
 
 def test_a_terminal_that_is_closed_saves_the_run(here):

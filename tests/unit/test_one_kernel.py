@@ -13,6 +13,11 @@ ROWS = 37
 """No multiple of the batch, so that a batch is masked."""
 
 
+@pytest.fixture(autouse=True)
+def switched_on(monkeypatch):
+    monkeypatch.setenv("JAXGD_ONE_KERNEL", "1")
+
+
 @pytest.fixture
 def fresh():
     _programs._programs.clear()
@@ -114,3 +119,9 @@ def test_only_small_and_known_operations_fit(body, fits):
 
 def test_without_a_loop_there_is_nothing_to_gain():
     assert not _one_kernel.fits(jax.make_jaxpr(jnp.tanh)(jnp.ones(3)))
+
+
+def test_it_is_off_unless_asked_for(fresh, monkeypatch):
+    monkeypatch.delenv("JAXGD_ONE_KERNEL")
+    run(jaxgd.mlp([4, 8, 2]))
+    assert [is_one_kernel(text) for text in texts()] == [False]
