@@ -260,5 +260,5 @@ class MLPEstimator(BaseEstimator):
         """[rows, outputs]. Raises NotFittedError before `fit`, ValueError for rows of another kind."""
         check_is_fitted(self, "params_")
         with np.errstate(over="ignore"):
-            x: Any = validate_data(self, X, accept_sparse=True, dtype=self._dtype(), reset=False)
+            x: Any = validate_data(self, X, accept_sparse="csr", dtype=self._dtype(), reset=False)
         return outputs(self.model_, self.params_, x.toarray() if sparse.issparse(x) else x)

@@ -98,7 +98,7 @@ class MLPClassifier(ClassifierMixin, MLPEstimator):
         return Labels(self.classes_, self._several)
 
     def _valid(self, X: Any, y: Any, dtype: Any, first: bool) -> tuple[Any, np.ndarray]:
-        x, y = validate_data(self, X, y, accept_sparse=True, dtype=dtype, multi_output=True, reset=first)
+        x, y = validate_data(self, X, y, accept_sparse="csr", dtype=dtype, multi_output=True, reset=first)
         y = y.toarray() if sparse.issparse(y) else np.asarray(y)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)

@@ -59,7 +59,7 @@ class MLPRegressor(RegressorMixin, MLPEstimator):
 
     def _valid(self, X: Any, y: Any, dtype: Any, first: bool) -> tuple[Any, np.ndarray]:
         x, y = validate_data(
-            self, X, y, accept_sparse=True, dtype=dtype, multi_output=True, y_numeric=True, reset=first
+            self, X, y, accept_sparse="csr", dtype=dtype, multi_output=True, y_numeric=True, reset=first
         )
         y = np.asarray(y)
         if y.dtype.kind not in "biuf":
