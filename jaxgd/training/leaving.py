@@ -6,7 +6,7 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 
@@ -63,8 +63,9 @@ def deadline_after_sigterm(last_words: str = "") -> Iterator[None]:
 def _end_in_time(reader: socket.socket, over: threading.Event, last_words: str) -> None:
     while number := reader.recv(1):
         if number[0] in _BOTH and not over.wait(SECONDS):
-            sys.stderr.write(last_words)
-            sys.stderr.flush()
+            with suppress(OSError, ValueError):  # the terminal may be gone
+                sys.stderr.write(last_words)
+                sys.stderr.flush()
             os._exit(128 + signal.SIGTERM)
 
 
