@@ -3,6 +3,7 @@
 import hashlib
 import os
 import sys
+from collections import OrderedDict
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
@@ -45,3 +46,12 @@ def rng(request):
     """A NumPy generator whose seed is a hash of the test's name: the same numbers on every machine."""
     digest = hashlib.sha256(request.node.nodeid.split("/")[-1].encode()).digest()
     return np.random.default_rng(int.from_bytes(digest[:8], "little"))
+
+
+@pytest.fixture
+def programs(monkeypatch):
+    """The store of compiled programs, empty for this test: a full one drops a program for each new one."""
+    from jaxgd import _programs
+
+    monkeypatch.setattr(_programs, "_programs", OrderedDict())
+    return _programs._programs

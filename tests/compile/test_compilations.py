@@ -186,14 +186,12 @@ def test_fit_leaves_the_callers_arrays_alone():
     assert not any(leaf.is_deleted() for leaf in jax.tree.leaves((result.state, result.params)))
 
 
-def test_evaluate_and_predict_compile_once():
-    from jaxgd import _programs
-
+def test_evaluate_and_predict_compile_once(programs):
     network = model()
     for seed in range(3):
         params = network.init(seed)
-        before = len(_programs._programs)
+        before = len(programs)
         jaxgd.evaluate(network, params, X, Y, loss="mse")
         jaxgd.predict(network, params, X)
-        added = len(_programs._programs) - before
+        added = len(programs) - before
         assert added == (2 if seed == 0 else 0)

@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from jaxgd._programs import _programs
 from jaxgd.estimators import MLPClassifier, SweepSearchCV
 
 SOURCE = np.random.default_rng(5)
@@ -24,13 +23,13 @@ def test_fits_of_the_same_shapes_compile_once():
     assert [other.fit(-X, Y).compilations_ for other in others] == [0, 0]
 
 
-def test_another_number_of_rows_is_predicted_by_the_same_program():
+def test_another_number_of_rows_is_predicted_by_the_same_program(programs):
     fitted = network(activation="mish").fit(X, Y)
     fitted.predict(X[:20])
-    before = len(_programs)
+    before = len(programs)
     for count in (1, 7, 32):
         fitted.predict(X[:count])
-    assert len(_programs) == before
+    assert len(programs) == before
 
 
 def test_a_search_compiles_one_program_for_folds_and_settings():

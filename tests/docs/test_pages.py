@@ -6,14 +6,12 @@ import re
 import shlex
 import subprocess
 import sys
-from collections import OrderedDict
 from pathlib import Path
 
 import keras
 import pytest
 from click.testing import CliRunner
 
-from jaxgd import _programs
 from jaxgd.cli.app import app
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -67,9 +65,9 @@ def test_page_on_devices_in_a_process_with_four(tmp_path):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_page_prints_what_it_shows(page, tmp_path, monkeypatch):
+def test_page_prints_what_it_shows(page, programs, tmp_path, monkeypatch):
+    """Pages count what they compile, so they begin without programs."""
     keras.utils.clear_session()  # Keras numbers its layers by how many there were
-    monkeypatch.setattr(_programs, "_programs", OrderedDict())  # pages count what they compile
     monkeypatch.chdir(tmp_path)
     names = {}
     for language, code, shown in blocks(page):

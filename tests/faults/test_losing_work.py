@@ -3,17 +3,16 @@
 import errno
 import json
 import os
-import resource
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from refusals import contents, files_of_at_most, read_only
 
 import jaxgd
 from jaxgd import _atomic, runs
@@ -55,10 +54,6 @@ def call(*arguments, code=0):
     return result
 
 
-def files(folder):
-    return {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
 @pytest.mark.parametrize("error", [KeyError("mine"), KeyboardInterrupt()], ids=["error", "Ctrl-C"])
 def test_an_error_in_a_progress_function_loses_no_step(tmp_path, whole, error):
     seen = []
@@ -77,12 +72,12 @@ def test_an_error_in_a_progress_function_loses_no_step(tmp_path, whole, error):
 def test_a_rename_that_fails_leaves_the_old_checkpoint(tmp_path, whole, monkeypatch):
     """As a network file system that has lost its server."""
     fit(tmp_path, progress=lambda report: False)
-    before = files(tmp_path)
+    before = contents(tmp_path)
     with monkeypatch.context() as patch:
         patch.setattr(_atomic.os, "replace", lambda *_: (_ for _ in ()).throw(OSError(errno.ESTALE, "Stale")))
         with pytest.raises(OSError, match="Stale"):
             fit(tmp_path)
-    assert files(tmp_path) == before
+    assert contents(tmp_path) == before
     assert digest(fit(tmp_path)) == whole
 
 
@@ -161,16 +156,6 @@ def test_a_terminal_that_is_closed_saves_the_run(here):
     assert list((here / "run" / "checkpoint").glob("*.npz"))
 
 
-@contextmanager
-def files_of_at_most(size):
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
 def test_a_disk_that_is_full_at_the_very_end(here, monkeypatch):
     """Trained, and no room for the model: what was trained is in the checkpoint, and the files come later."""
     call("train", "t.csv", "--out", "whole", *SMALL)
@@ -185,9 +170,9 @@ def test_a_disk_that_is_full_at_the_very_end(here, monkeypatch):
         said = call("train", "t.csv", "--out", "run", *SMALL, code=2).stderr
     assert "File too large" in said
     assert said.rstrip().endswith("go on with: jaxgd train --resume run")
-    assert set(files(here / "run")) & {"model.keras", "config.json"} == set()
+    assert set(contents(here / "run")) & {"model.keras", "config.json"} == set()
     call("train", "--resume", "run", "--quiet", "--no-report")
-    assert files(here / "run")["model.keras"] == files(here / "whole")["model.keras"]
+    assert contents(here / "run")["model.keras"] == contents(here / "whole")["model.keras"]
 
 
 @pytest.mark.parametrize("name", ["model.keras", "config.json", "report.html"])
@@ -203,35 +188,22 @@ def test_killed_while_the_files_of_a_run_are_written(here, name):
     words = ("train", "t.csv", "--out", "run", "--hidden", "4", "--quiet", "--epochs", "3")
     done = subprocess.run([sys.executable, "-c", script, *words], check=False, env=os.environ, cwd=here)
     assert done.returncode == 9
-    assert name not in files(here / "run")
+    assert name not in contents(here / "run")
     call("train", "--resume", "run", "--quiet")
     call("train", "t.csv", "--out", "whole", *SMALL)
-    assert files(here / "run")["model.keras"] == files(here / "whole")["model.keras"]
-    assert name in files(here / "run")
+    assert contents(here / "run")["model.keras"] == contents(here / "whole")["model.keras"]
+    assert name in contents(here / "run")
     assert not [path for path in (here / "run").iterdir() if path.name.endswith(".tmp")]
 
 
 def test_a_folder_that_can_no_longer_be_written(here):
     call("train", "iris", "--out", "run", *SMALL)
-    call("train", "--resume", "run", "--quiet")  # whoever has no rights may not be able to import either
-    before = files(here / "run")
-    is_root = os.geteuid() == 0
-    folders = [here / "run", here / "run" / "checkpoint"]
-    for folder in folders:
-        folder.chmod(0o555)
-    (here / "run" / "checkpoint" / "lock").chmod(0o444)
-    here.chmod(0o755)
-    try:
-        if is_root:
-            os.seteuid(65534)
+    before = contents(here / "run")
+    folder = here / "run" / "checkpoint"
+    with read_only(here / "run", folder, folder / "lock"):
         said = call("train", "--resume", "run", "--epochs", "5", "--quiet", code=2).stderr
-    finally:
-        if is_root:
-            os.seteuid(0)
-        for folder in folders:
-            folder.chmod(0o755)
     assert "Permission denied. What was saved before is untouched" in said
-    assert files(here / "run") == before
+    assert contents(here / "run") == before
 
 
 def test_a_run_that_was_copied_goes_on_with_the_data_where_it_is_now(here):
@@ -246,7 +218,7 @@ def test_a_run_that_was_copied_goes_on_with_the_data_where_it_is_now(here):
     assert "rows 40, now 1" in call("train", "elsewhere/other.csv", *words, code=2).stderr
     call("train", "elsewhere/renamed.csv", "--out", "whole", *SMALL[:-1], "5")
     for name in ("model.keras", "history.csv"):
-        assert files(here / "elsewhere" / "run")[name] == files(here / "whole")[name]
+        assert contents(here / "elsewhere" / "run")[name] == contents(here / "whole")[name]
 
 
 def test_a_run_whose_settings_were_edited_is_refused(here):
@@ -255,10 +227,10 @@ def test_a_run_whose_settings_were_edited_is_refused(here):
     began = json.loads(path.read_text())
     began["settings"]["learning_rate"] = 0.5
     path.write_text(json.dumps(began))
-    before = files(here / "run")
+    before = contents(here / "run")
     said = call("train", "--resume", "run", "--epochs", "5", "--quiet", code=2).stderr
     assert "another run: optimizer.learning_rate: saved 0.001, now 0.5" in said
-    assert files(here / "run") == before
+    assert contents(here / "run") == before
 
 
 def test_a_folder_under_another_name_is_the_same_folder(tmp_path, whole):

@@ -1,16 +1,15 @@
 """Runs that were interrupted, and folders in which something went wrong: the same bits, or a clear error."""
 
 import os
-import resource
 import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
 
 import jax
 import numpy as np
 import pytest
+from refusals import files_of_at_most, read_only
 
 import jaxgd
 from jaxgd.checkpoints import CheckpointError, CheckpointWarning, FolderInUseError, tree_digest
@@ -237,17 +236,6 @@ def test_two_runs_in_one_folder(tmp_path, whole):
     assert refused
 
 
-@contextmanager
-def files_of_at_most(size):
-    """A full disk, as far as a process can tell: a write beyond the limit fails."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
 def test_a_full_disk_leaves_the_last_checkpoint(tmp_path, whole):
     fit(tmp_path, 6)
     before = {path.name: path.read_bytes() for path in tmp_path.glob("*.npz")}
@@ -259,26 +247,11 @@ def test_a_full_disk_leaves_the_last_checkpoint(tmp_path, whole):
     assert digests(fit(tmp_path)) == whole
 
 
-@contextmanager
-def without_permission(folder):
-    """A folder that cannot be written; root, who may do anything, is somebody else for the while."""
-    is_root = os.geteuid() == 0
-    folder.chmod(0o555)
-    if is_root:
-        os.seteuid(65534)
-    try:
-        yield
-    finally:
-        if is_root:
-            os.seteuid(0)
-        folder.chmod(0o755)
-
-
 def test_permission_that_is_lost_while_the_run_goes_on(tmp_path, whole):
     folder = tmp_path / "run"
     fit(folder, 6)
     before = numbers(folder)
-    with without_permission(folder), pytest.raises(PermissionError):
+    with read_only(folder), pytest.raises(PermissionError):
         fit(folder)
     assert numbers(folder) == before
     assert digests(fit(folder)) == whole

@@ -18,13 +18,6 @@ def switched_on(monkeypatch):
     monkeypatch.setenv("JAXGD_ONE_KERNEL", "1")
 
 
-@pytest.fixture
-def fresh():
-    _programs._programs.clear()
-    yield
-    _programs._programs.clear()
-
-
 def run(model, **settings):
     source = np.random.default_rng(0)
     x = source.normal(size=(ROWS, model.input_shape[0]))
@@ -55,7 +48,7 @@ NETWORKS = {
 
 
 @pytest.mark.parametrize("make_model", NETWORKS.values(), ids=NETWORKS)
-def test_it_computes_what_the_program_of_many_kernels_does(fresh, x64, monkeypatch, make_model):
+def test_it_computes_what_the_program_of_many_kernels_does(programs, x64, monkeypatch, make_model):
     settings = {"early_stopping": jaxgd.EarlyStopping(patience=50)}
     whole = run(make_model("float64"), **settings)
     assert all(is_one_kernel(text) for text in texts())
@@ -69,7 +62,7 @@ def test_it_computes_what_the_program_of_many_kernels_does(fresh, x64, monkeypat
         np.testing.assert_allclose(values, plain.history[column], rtol=1e-11)
 
 
-def test_train_is_one_kernel_too(fresh):
+def test_train_is_one_kernel_too(programs):
     model = jaxgd.mlp([5, 7, 2])
     step = jaxgd.make_step(make_objective(model, "mean_squared_error"), "sgd")
     state = jaxgd.TrainState.create(params=model.init(0), optimizer="sgd")
@@ -79,12 +72,12 @@ def test_train_is_one_kernel_too(fresh):
     assert history["loss"][-1] < history["loss"][0]
 
 
-def test_a_wide_network_keeps_both_cores(fresh):
+def test_a_wide_network_keeps_both_cores(programs):
     run(jaxgd.mlp([5, 128, 128, 2]), batch_size=30)
     assert [is_one_kernel(text) for text in texts()] == [False]
 
 
-def test_what_the_compiler_refuses_is_compiled_as_ever(fresh, monkeypatch):
+def test_what_the_compiler_refuses_is_compiled_as_ever(programs, monkeypatch):
     monkeypatch.setattr(_one_kernel, "OPTIONS", {"xla_no_such_option": True})
     result = run(jaxgd.mlp([5, 9, 2]))
     assert [is_one_kernel(text) for text in texts()] == [False]
@@ -121,7 +114,7 @@ def test_without_a_loop_there_is_nothing_to_gain():
     assert not _one_kernel.fits(jax.make_jaxpr(jnp.tanh)(jnp.ones(3)))
 
 
-def test_it_is_off_unless_asked_for(fresh, monkeypatch):
+def test_it_is_off_unless_asked_for(programs, monkeypatch):
     monkeypatch.delenv("JAXGD_ONE_KERNEL")
     run(jaxgd.mlp([4, 8, 2]))
     assert [is_one_kernel(text) for text in texts()] == [False]

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 
 import jaxgd
-from jaxgd import _programs
 from jaxgd.reports import LayerLog
 from jaxgd.reports.panels import layer_panels
 from jaxgd.reports.probing import make_probe
@@ -24,12 +23,12 @@ def equal(first, second):
     return all(map(np.array_equal, jax.tree.leaves(first), jax.tree.leaves(second)))
 
 
-def test_watching_changes_no_bit_and_compiles_one_program_more(plan, tmp_path):
+def test_watching_changes_no_bit_and_compiles_one_program_more(plan, programs, tmp_path):
     plain = train_plan(plan)
-    before = len(_programs._programs)
+    before = len(programs)
     with LayerLog(tmp_path, plan) as log:
         watched = train_plan(plan, watch=log)
-    assert len(_programs._programs) == before + 1
+    assert len(programs) == before + 1
     assert watched.compilations == 0
     assert equal(watched.params, plain.params)
     assert equal(watched.state, plain.state)
