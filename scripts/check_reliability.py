@@ -76,10 +76,11 @@ def show_kills(found: dict[str, Any]) -> list[str]:
     places = ", ".join(f"{place} {count}" for place, count in found["places"].items())
     return table(
         {
-            "SIGKILLs in one run": found["kills"],
+            "SIGKILLs": found["kills"],
+            "in how many runs": found["runs"],
             "where": places,
             "compared bit for bit": ", ".join(found["compared"]),
-            "all equal to the uninterrupted run": "yes" if found["bit_equal"] else "NO",
+            "all equal to the uninterrupted one": "yes" if found["bit_equal"] else "NO",
             "lost": 0 if found["bit_equal"] else "something",
         }
     )

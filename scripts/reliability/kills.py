@@ -1,4 +1,4 @@
-"""One run, killed again and again by SIGKILL and resumed each time: is it the run that nobody killed?
+"""A run, killed again and again by SIGKILL and resumed each time: is it the run that nobody killed?
 
     python scripts/reliability/kills.py --kills 30
     python scripts/reliability/kills.py --kills 30 --sweep
@@ -21,6 +21,7 @@ import sys
 import tempfile
 import time
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -36,6 +37,8 @@ from jaxgd import keras_files, layers, optimizers, schedules, training
 from jaxgd.checkpoints import tree_digest
 
 ROWS, FEATURES = 100, 4
+LONGEST_SWEEP = 8000
+"""Epochs: one sweep takes some two dozen kills."""
 Work: TypeAlias = Callable[[Path, Callable[[], object]], dict[str, Any]]
 PLACES = ("half written", "before flush", "after flush", "before rename", "after rename", "removing")
 
@@ -47,11 +50,10 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--sweep", action="store_true", help="a sweep by successive halving, not one run")
     options = parser.parse_args()
-    work = (
-        partial(sweep, epochs=400 * options.kills)
-        if options.sweep
-        else partial(train, epochs=max(400, 14 * options.kills))
-    )
+    if options.sweep:
+        work = partial(sweep, epochs=min(400 * options.kills, LONGEST_SWEEP))
+    else:
+        work = partial(train, epochs=max(400, 14 * options.kills))
     with tempfile.TemporaryDirectory() as folder:
         findings = campaign(Path(folder), work, options.kills, options.seed)
     print(json.dumps(findings))
@@ -59,27 +61,34 @@ def main() -> None:
 
 
 def campaign(folder: Path, work: Work, kills: int, seed: int) -> dict[str, Any]:
-    """One run without and one with kills."""
+    """One run without kills, and as many with kills as it takes: one that comes to its end begins anew."""
     jax.config.update("jax_compilation_cache_dir", str(folder / "programs"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
     chance = random.Random(seed)
     expected = finished(folder / "expected", work)
-    places: dict[str, int] = {}
-    while sum(places.values()) < kills:
-        count = sum(places.values())
-        place = PLACES[count // 2 % len(PLACES)] if count % 2 else "outside"
-        if not attempt(folder / "killed", work, place, chance):
-            break
-        places[place] = places.get(place, 0) + 1
-    got = finished(folder / "killed", work)
+    places: list[str] = []
+    compared: list[bool] = []
+    while len(places) < kills:
+        before, here = len(places), folder / f"killed-{len(compared)}"
+        while len(places) < kills and attempt(here, work, next_place(len(places)), chance):
+            places.append(next_place(len(places)))
+        compared.append(finished(here, work) == expected)
+        if len(places) == before:
+            break  # it ends before anything can kill it
     return {
-        "kills": sum(places.values()),
-        "places": places,
-        "bit_equal": got == expected,
+        "kills": len(places),
+        "runs": len(compared),
+        "places": dict(Counter(places)),
+        "bit_equal": all(compared),
         "compared": sorted(expected),
         "epochs": expected["epochs"],
     }
+
+
+def next_place(count: int) -> str:
+    """Where the kill after so many is: every other one comes from outside."""
+    return PLACES[count // 2 % len(PLACES)] if count % 2 else "outside"
 
 
 def attempt(folder: Path, work: Work, place: str, chance: random.Random) -> bool:
