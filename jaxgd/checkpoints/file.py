@@ -38,7 +38,9 @@ from jaxgd.checkpoints.arrays import (
 from jaxgd.checkpoints.errors import CheckpointError, CheckpointVersionError
 from jaxgd.checkpoints.first_version import read as read_first_version
 
-VERSION = 2
+VERSION = 3
+_READ = (2, 3)
+"""Format 2 is 3 with other checksums of a run's data (see `training.checkpointing`); format 1 is a folder."""
 _MANIFEST = "manifest.json"
 _FIELDS = {"version", "jaxgd", "facts", "arrays"}
 _DIGEST_LENGTH = 64
@@ -55,12 +57,14 @@ class Contents(NamedTuple):
       facts: as they were given to `save_checkpoint`.
       arrays: {name: bits, as `as_numpy` makes them}.
       dtypes: {name: dtype as JAX names it}.
+      version: of the format.
     """
 
     path: Path
     facts: dict[str, Any]
     arrays: dict[str, np.ndarray]
     dtypes: dict[str, str]
+    version: int = VERSION
 
     def tree(self, like: PyTree) -> PyTree:
         """The arrays in the structure of `like`.
@@ -123,7 +127,7 @@ def load_checkpoint(path: Path, like: PyTree) -> PyTree:
 def read_checkpoint(path: Path) -> Contents:
     """A checkpoint with its checksums verified. Raises CheckpointError."""
     if path.is_dir():
-        return Contents(path, {}, *_guarded(path, lambda: read_first_version(path)))
+        return Contents(path, {}, *_guarded(path, lambda: read_first_version(path)), version=1)
     return _guarded(path, lambda: _decode(path))
 
 
@@ -165,16 +169,17 @@ def _decode(path: Path) -> Contents:
     if not is_whole:
         raise CheckpointError(f"{path}: damaged; its checksum is not that of its content.")
     dtypes = {name: str(entry["dtype"]) for name, entry in listed.items()}
-    return Contents(path, manifest["facts"], arrays, dtypes)
+    return Contents(path, manifest["facts"], arrays, dtypes, manifest["version"])
 
 
 def _check_manifest(manifest: Any, path: Path) -> dict[str, Any]:
     if not isinstance(manifest, dict) or not {"version", "jaxgd"} <= set(manifest):
         raise CheckpointError(f"{path}: expected a manifest with the fields {', '.join(sorted(_FIELDS))}.")
-    if manifest["version"] != VERSION:
+    if manifest["version"] not in _READ:
         raise CheckpointVersionError(
             f"{path}: written in format {manifest['version']} by jaxgd {manifest['jaxgd']}; this is jaxgd "
-            f"{jaxgd.__version__}, which reads format {VERSION}. Install jaxgd {manifest['jaxgd']} or newer."
+            f"{jaxgd.__version__}, which reads formats 1 to {VERSION}. Install "
+            f"jaxgd {manifest['jaxgd']} or newer."
         )
     tables = [manifest.get("facts"), manifest.get("arrays")]
     if set(manifest) != _FIELDS or not all(isinstance(table, dict) for table in tables):

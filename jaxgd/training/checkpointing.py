@@ -3,7 +3,7 @@
 import os
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from os import PathLike
@@ -102,14 +102,22 @@ class Saver:
       identity: what the run is, in plain values; see `checkpoints.describe`.
       goal: which checkpoint is the best.
       num_devices: that share a batch; another number is said, as it rounds in another order.
+      former_rows: the data of the run as checkpoints of format 2 describe it; None if none of them can be
+        of such a run.
     """
 
     def __init__(
-        self, settings: Checkpoint, identity: Mapping[str, Any], goal: Goal, num_devices: int = 1
+        self,
+        settings: Checkpoint,
+        identity: Mapping[str, Any],
+        goal: Goal,
+        num_devices: int = 1,
+        former_rows: Callable[[], Any] | None = None,
     ) -> None:
         self.settings = settings
         self.identity = dict(identity)
         self.goal = goal
+        self.former_rows = former_rows
         self.files = CheckpointFolder(Path(settings.folder), settings.keep)
         self.environment = _environment() | ({"devices of the run": num_devices} if num_devices > 1 else {})
         self.saved_at = time.monotonic()
@@ -200,7 +208,10 @@ class Saver:
 
     def _accept(self, contents: Contents, like: Position, columns: Sequence[str]) -> Position:
         facts = contents.facts
-        lines = differences(facts.get("identity"), self.identity)
+        saved = facts.get("identity")
+        if contents.version == 2:
+            saved = self._migrated(saved, contents.path)
+        lines = differences(saved, self.identity)
         if lines:
             raise CheckpointError(
                 f"{contents.path.parent}: holds a checkpoint of another run: {'; '.join(lines)}. Give the "
@@ -218,6 +229,19 @@ class Saver:
             anchor=anchor,
             restored=tuple(Divergence.from_dict(each) for each in facts["restored"]),
         )
+
+    def _migrated(self, saved: Any, path: Path) -> Any:
+        """What the run of a checkpoint of format 2 is, with the checksums of today if the data are these."""
+        warnings.warn(
+            f"{path}: written in format 2 by an earlier jaxgd, and migrated; results may differ from an "
+            "uninterrupted run's in the last bits.",
+            CheckpointWarning,
+            stacklevel=2,
+        )
+        if self.former_rows is None or not isinstance(saved, Mapping):
+            return saved
+        is_same = saved.get("data") == self.former_rows()
+        return {**saved, "data": self.identity["data"]} if is_same else saved
 
     def _tell_environment(self, contents: Contents) -> None:
         lines = differences(contents.facts.get("environment"), self.environment)

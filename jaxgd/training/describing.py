@@ -5,6 +5,7 @@ from typing import Any
 
 from jaxgd._checks import unknown_name
 from jaxgd.checkpoints import describe, tree_digest
+from jaxgd.checkpoints.arrays import named_leaves
 from jaxgd.training.checkpointing import Goal
 from jaxgd.training.early_stopping import EarlyStopping
 from jaxgd.training.objective import Objective
@@ -52,3 +53,9 @@ def make_goal(
     if early_stopping is not None and early_stopping.monitor == monitor and early_stopping.mode != "auto":
         mode = early_stopping.mode
     return Goal(monitor, mode == "max")
+
+
+def former_rows(training: Mapping[str, Any], validation: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The data of a run as checkpoints of format 2 may describe it: a sha256 of every array."""
+    rows = {"training": training, "validation": validation}
+    return {name: None if data is None else describe(named_leaves(data)) for name, data in rows.items()}

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from os import PathLike
 from typing import Any
 
@@ -12,7 +13,7 @@ from jaxgd._types import Params
 from jaxgd.model_base import Model
 from jaxgd.scaling import hosts
 from jaxgd.training.checkpointing import Checkpoint, Saver
-from jaxgd.training.describing import describe_run, make_goal
+from jaxgd.training.describing import describe_run, former_rows, make_goal
 from jaxgd.training.early_stopping import EarlyStopping
 from jaxgd.training.host_loop import HostLoop
 from jaxgd.training.objective import make_objective
@@ -157,6 +158,7 @@ def fit(
         validation = None if validation is None else ready_data(objective, validation)
         state, given = first_state(model, chosen, seed, params, state, halvings)
         rows = describe_rows(read, training, validation) if saving is not None or layout is not None else {}
+        former = None if layout is not None else partial(former_rows, training, validation)
         chosen_layout = choose_layout(layout or devices, state.params, batch_size, training)
         check_watch(watch, chosen_layout.layout)
         if chosen_layout.layout is not None:
@@ -172,7 +174,7 @@ def fit(
                 check_same(read, identity, epochs)
         if saving is not None:
             goal = make_goal(objective, saving.monitor, early_stopping, validation is not None)
-            saver = Saver(saving, identity, goal, chosen_layout.num_devices)
+            saver = Saver(saving, identity, goal, chosen_layout.num_devices, former)
     loop = HostLoop(
         spec,
         objective,

@@ -141,7 +141,7 @@ def test_a_damaged_array_is_named(tmp_path):
 def test_a_newer_format_is_refused_with_the_version_that_reads_it(tmp_path):
     path = tmp_path / "c.npz"
     save_checkpoint(path, {"w": jnp.ones(2)})
-    repacked(path, with_manifest(version=3, jaxgd="9.8.7", more={}))
+    repacked(path, with_manifest(version=4, jaxgd="9.8.7", more={}))
     with pytest.raises(CheckpointVersionError, match=r"Install jaxgd 9\.8\.7 or newer"):
         load_checkpoint(path, {"w": jnp.ones(2)})
 
@@ -266,7 +266,7 @@ def test_a_newer_last_one_is_not_passed_over(tmp_path):
     files = CheckpointFolder(tmp_path, keep=3)
     for _ in range(2):
         files.save({"w": jnp.ones(1)}, {}, None)
-    repacked(files.path(2), with_manifest(version=3))
+    repacked(files.path(2), with_manifest(version=4))
     with pytest.raises(CheckpointVersionError):
         files.latest(lambda contents: contents)
 
