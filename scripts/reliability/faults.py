@@ -12,6 +12,7 @@ from typing import NamedTuple
 RESUME, CHECKPOINTS = "tests/faults/test_resume.py", "tests/unit/test_checkpoints.py"
 RESTORING, COMMAND = "tests/faults/test_restoring.py", "tests/cli/test_resume_cli.py"
 LOSING, SWEEPS = "tests/faults/test_losing_work.py", "tests/faults/test_sweep_resume.py"
+FORMER = "tests/faults/test_former_checkpoints.py"
 SWEEP_COMMAND = "tests/cli/test_sweep_resume_cli.py"
 
 
@@ -39,6 +40,8 @@ FAULTS = (
     Fault("all checkpoints damaged", 1, "error; nothing overwritten", f"{RESUME}::test_all_damaged"),
     Fault("hostile archives", 10, "refused", f"{CHECKPOINTS}::test_hostile"),
     Fault("newer format", 1, "refused, naming the version", f"{CHECKPOINTS}::test_a_newer_format"),
+    Fault("checkpoint of the format before", 1, "migrated, said; goes on", f"{FORMER}::test_it_goes_on"),
+    Fault("the same, another run", 4, "refused, naming it", f"{FORMER}::test_another_run"),
     Fault("two runs in one folder", 1, "the second is refused", f"{RESUME}::test_two_runs"),
     Fault("clock set back", 1, "bit-equal", f"{RESUME}::test_a_clock"),
     Fault("another setting or other data", 15, "refused, naming it", f"{RESUME}::test_another_run"),
@@ -51,6 +54,7 @@ FAULTS = (
         "sweep interrupted inside members", 15, "bit-equal at the end", f"{SWEEPS}::test_a_sweep_in_pieces"
     ),
     Fault("sweep terminated, then killed twice", 3, "same files", f"{SWEEP_COMMAND}::test_terminated_and"),
+    Fault("sweep's last training ended twice", 2, "bit-equal at the end", f"{SWEEPS}::test_the_training_on"),
     Fault("two sweeps on one journal", 1, "the second is refused", f"{SWEEP_COMMAND}::test_a_sweep_in_use"),
     Fault("sweep's checkpoints damaged", 1, "refused", f"{SWEEP_COMMAND}::test_damaged_checkpoints"),
     Fault("error or Ctrl-C in a callback", 2, "saved; resumes", f"{LOSING}::test_an_error_in"),
