@@ -6,40 +6,16 @@
 The results are kept in docs/scaling.json, each with its command, its date and the versions.
 """
 
-import argparse
-import json
 import sys
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from check_reliability import Check, run, table
+import checks
+from checks import ROOT, Check, table
 
-ROOT = Path(__file__).resolve().parents[1]
-RESULTS, PAGE = ROOT / "docs" / "scaling.json", ROOT / "docs" / "scaling.md"
 PICTURE = ROOT / "docs" / "images" / "scaling.png"
-
-
-def main() -> None:
-    """Run the checks that are asked for; exit with 1 if one of them failed."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("checks", nargs="*", choices=[[], *CHECKS], help="none: all")
-    failed = []
-    for name in parser.parse_args().checks or list(CHECKS):
-        print(f"{name}: {CHECKS[name].command}", flush=True)
-        found = run(CHECKS[name].command)
-        if found is None:
-            failed.append(name)
-            continue
-        results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-        results[name] = found
-        RESULTS.write_text(json.dumps(results, indent=1) + "\n")
-        PAGE.write_text(page(results))
-        if name == "model":
-            draw(found["found"])
-    if failed:
-        sys.exit(f"failed, and not written: {', '.join(failed)}")
 
 
 def show_equality(found: dict[str, Any]) -> list[str]:
@@ -198,24 +174,6 @@ CHECKS = {
 }
 
 
-def page(results: dict[str, Any]) -> str:
-    """docs/scaling.md."""
-    lines = [INTRODUCTION]
-    for name, check in CHECKS.items():
-        lines += [f"## {check.title}", "", check.says, ""]
-        if name not in results:
-            lines += ["Not run yet.", ""]
-            continue
-        each = results[name]
-        lines += [
-            *check.show(each["found"]),
-            "",
-            f"`{check.command}`, {each['date']}; {each['versions']}.",
-            "",
-        ]
-    return "\n".join(lines)
-
-
 INTRODUCTION = """\
 # Several devices, several hosts
 
@@ -270,6 +228,14 @@ example.
 - All devices of all hosts take part; `Layout(..., model=2)` needs the pairs within a host.
 """
 
+PAGE = checks.Page(INTRODUCTION, CHECKS, "scaling")
+
+
+def after(name: str, found: dict[str, Any]) -> None:
+    """The picture of the model."""
+    if name == "model":
+        draw(found)
+
 
 if __name__ == "__main__":
-    main()
+    checks.main(PAGE, __doc__, after)

@@ -18,19 +18,19 @@ def load(name):
 
 
 def test_the_page_is_the_recorded_results():
-    script = load("check_reliability")
-    results = json.loads(script.RESULTS.read_text())
-    assert script.page(results) == script.PAGE.read_text()
-    assert set(results) <= set(script.CHECKS)
+    page = load("check_reliability").PAGE
+    results = json.loads(page.results.read_text())
+    assert page.text(results) == page.path.read_text()
+    assert set(results) <= set(page.checks)
 
 
 def test_every_check_runs_a_script_that_exists():
-    for check in load("check_reliability").CHECKS.values():
+    for check in load("check_reliability").PAGE.checks.values():
         assert (ROOT / check.command.split()[1]).is_file()
 
 
 def test_nothing_was_lost():
-    recorded = json.loads(load("check_reliability").RESULTS.read_text())
+    recorded = json.loads(load("check_reliability").PAGE.results.read_text())
     results = {name: each["found"] for name, each in recorded.items()}
     if "kills" in results:
         assert results["kills"]["bit_equal"]

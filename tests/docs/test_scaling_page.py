@@ -19,7 +19,7 @@ def load(name):
 
 
 check_scaling = load("check_scaling")
-RESULTS = json.loads(check_scaling.RESULTS.read_text())
+RESULTS = json.loads(check_scaling.PAGE.results.read_text())
 
 
 def found(name):
@@ -27,7 +27,7 @@ def found(name):
 
 
 def test_the_page_is_the_recorded_results():
-    assert check_scaling.page(RESULTS) == check_scaling.PAGE.read_text()
+    assert check_scaling.PAGE.text(RESULTS) == check_scaling.PAGE.path.read_text()
     assert check_scaling.PICTURE.is_file()
 
 
