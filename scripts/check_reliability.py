@@ -135,10 +135,11 @@ Written by `python scripts/check_reliability.py`; do not edit. What is quick run
   (a loss of one's own) is known by its name alone.
 - **A checkpoint is whole or not there.** It is one NPZ with a checksum of every array and of the whole,
   written under another name, flushed and renamed. The last three, and the best, are kept; none is
-  written that is not finite.
+  written that is not finite. One of the format before (2) is read, and that is said; a newer one is refused.
 - **Sweeps too.** `jaxgd sweep --resume FOLDER`, or `jaxgd.sweep(..., journal="file")` called again: members
   that ended are in the journal, those under way go on where they stood when they were last saved, in the
-  same form and width, so that the bits are those of a sweep that nothing ended.
+  same form and width, so that the bits are those of a sweep that nothing ended. The last training of
+  `refit=True` is saved beside the journal.
 - **SIGTERM and SIGHUP** save and end the process after the chunk under way, a quarter of a second. What
   cannot be waited for, a long compilation or a single long step, is given up after 3.5 seconds: the last
   checkpoint is whole then. The commands exit with 143. A program with its own handlers keeps them.
