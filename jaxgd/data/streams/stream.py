@@ -227,15 +227,14 @@ class Stream(RowSource):
         return {"x": x, "y": None, **self._beside(table)}
 
     def _read_plain(self, block: Block) -> dict[str, Any] | None:
-        """A block of numbers without a way over a table; None if a cell is missing or infinite."""
+        """A block of numbers without a way over a table; None if it has to go that way."""
         names = [column.name for column in self.encoding.columns]
-        x = self.files.matrix(block.file, block.place, names, self.wishes.dtype)
-        if not np.isfinite(x).all():
+        found = self.files.plain(block.file, block.place, names, self._names_beside(), self.wishes.dtype)
+        if found is None:
             return None
-        beside = self._names_beside()
-        rows: dict[str, Any] = {"x": x, "y": None}
-        if beside:
-            rows |= self._beside(self.files.table(block.file, block.place, beside))
+        rows: dict[str, Any] = {"x": found[0], "y": None}
+        if found[1] is not None:
+            rows |= self._beside(found[1])
         if self._count(block) == block.place.rows:
             return rows
         table = _Rows(block.place.rows)
@@ -248,7 +247,7 @@ class Stream(RowSource):
         names = [column.name for column in self.encoding.columns if column.kind == "number"]
         whole = len(names) == len(self.encoding.columns) and self.wishes.missing != "drop"
         gaps = frozenset() if self.scanned is None else self.scanned.gaps
-        return whole and not gaps and self.files.are_numbers(names)
+        return whole and not gaps and self.files.may_be_numbers(names)
 
     def _names_beside(self) -> list[str]:
         weight = self.wishes.weight
