@@ -213,16 +213,21 @@ example.
 
 - **Each host reads its own rows**: of a memory-mapped array (`np.load(..., mmap_mode="r")`) `fit`
   touches those that are its own, and up to 1,024 spread over the file to see that all were given the
-  same. `jaxgd train` has to parse the whole table on every host; the devices of a host hold its own
-  rows alone.
+  same. `jaxgd train` parses the whole table on every host, whatever its format, because types,
+  categories and the division into training and held-out rows come from all rows: each host needs memory
+  for the table once. The devices of a host hold its own rows alone. Larger tables: arrays and `fit`.
 - **Process 0 writes** the run folder and the checkpoints; the folder must be shared, and a host that
   finds another checkpoint there is refused.
 - **Hosts that differ are refused by name**: settings, model, versions of the data, numbers of epochs.
-  The message says which process has what. A difference of rows outside of the sample is found only when
-  a checkpoint is read.
-- **A lost host ends all.** The others say so and end: at once where the collectives see it (CPUs), else
-  after 20 seconds of silence; if it was process 0, JAX itself ends them ("another task died"), with
-  status 134 or 3. Started again, all continue from the last checkpoint.
+  The message says which process has what. Rows that every host has in memory are compared whole, by
+  checksum; of mapped files the sample is, and a difference outside of it is found only when a checkpoint
+  is read.
+- **A lost host ends all**, process 0 too. The others say so ("another process has ended") and end with
+  status 3: at once where the collectives see it (CPUs), else after 20 seconds of silence. The service that
+  all register with is a process of its own beside process 0 and outlives it by 8 seconds; a host that met
+  no collective by then, or whose machine with process 0 is gone as a whole, is ended by JAX itself
+  ("another task died"), with status 134. Started again, all continue from the last checkpoint; on
+  the same port process 0 waits for it up to 9 seconds.
 - **A coordinator that does not answer**, or processes that do not come, are an error after 60 seconds
   (`--join-timeout`); a port that is taken is one at once.
 - All devices of all hosts take part; `Layout(..., model=2)` needs the pairs within a host.

@@ -17,7 +17,13 @@ if TYPE_CHECKING:
     from jaxgd.cli.sweep_job import Job
     from jaxgd.sweeps import SweepTable
 
-_SETTINGS = set(Settings().to_dict()) - {"on_divergence", "max_halvings", "window", "on_bad_file"}
+_SETTINGS = set(Settings().to_dict()) - {
+    "on_divergence",
+    "max_halvings",
+    "window",
+    "on_bad_file",
+    "rows_cache",
+}
 _HOW = ("lanes", "devices", "memory_budget", "plan", "checkpoint_every")
 _WITH_RESUME = {"resume", *_HOW, "explain_plan", "quiet", "color", "as_json"}
 

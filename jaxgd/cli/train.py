@@ -133,6 +133,11 @@ def _count_or_auto(context: click.Context, parameter: click.Parameter, value: st
     help="Stream DATA from its files, so many rows in memory at a time.  [default for folders: 64 MiB]",
 )
 @on_bad_file_option
+@click.option(
+    "--rows-cache",
+    metavar="FOLDER",
+    help="Stream DATA, and keep rows there as they are trained on: only the first epoch parses text.",
+)
 @click.option("--out", metavar="FOLDER", help="The run folder.  [default: runs/DATA-N]")
 @click.option(
     "--checkpoint-every",

@@ -173,8 +173,9 @@ class Plan(AnyPlan):
 
 
 def is_streamed(settings: Settings) -> bool:
-    """Whether the rows are read block by block: of several files, or because a window was asked for."""
-    return settings.window is not None or (settings.data not in data.EMBEDDED and is_many(settings.data))
+    """Whether rows are read block by block: of several files, or as a window or a cache was asked for."""
+    asked = settings.window is not None or settings.rows_cache is not None
+    return asked or (settings.data not in data.EMBEDDED and is_many(settings.data))
 
 
 def make_plan(settings: Settings, table: Any = None, rows: Rows | None = None) -> Any:

@@ -157,4 +157,4 @@ def read_config(folder: Path) -> dict[str, Any]:
 def with_new_settings(settings: Any) -> dict[str, Any]:
     """Settings as earlier versions wrote them, with those that came later at their old meaning."""
     later = {"on_divergence": "stop", "max_halvings": 3, "from_model": None}
-    return {**later, "window": None, "on_bad_file": "stop", **settings}
+    return {**later, "window": None, "on_bad_file": "stop", "rows_cache": None, **settings}

@@ -101,7 +101,9 @@ def open_stream(settings: Settings) -> Stream:
         share=settings.validation_split,
         seed=seed,
     )
-    return stream_of(settings.data, wishes, settings.on_bad_file, settings.window)
+    return stream_of(
+        settings.data, wishes, settings.on_bad_file, settings.window, rows_cache=settings.rows_cache
+    )
 
 
 def plan_of_run(run: Run) -> StreamPlan:

@@ -3,26 +3,26 @@
 Collectives are JAX's, and so is the service that processes register with. Here are the checks around them.
 """
 
+import errno
 import json
 import os
 import socket
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 import jax
 import numpy as np
 
 from jaxgd._checks import check_integer, check_real, wrong
+from jaxgd.scaling.service import AFTERLIFE, outliving
 
 TIMEOUT = 60.0
 """Seconds in which all processes must have come to a meeting."""
 HEARTBEAT = 20
 """Seconds of silence after which a process counts as lost."""
-LINGER = 3.0
-"""Seconds that process 0 waits for the others to have read why the run ends."""
 _SHUTDOWN = 10
 _LOST = ("gloo", "connection", "heartbeat", "unavailable", "socket closed", "nccl", "peer", "task")
 
@@ -94,7 +94,8 @@ def _use_collectives_of_cpu() -> None:
 def _initialize(where: str, timeout: float, options: dict[str, Any]) -> None:
     _use_collectives_of_cpu()
     try:
-        jax.distributed.initialize(**options)
+        with outliving():
+            jax.distributed.initialize(**options)
     except (RuntimeError, ValueError) as error:
         if "before any JAX calls" in str(error):
             raise HostsError("connect: expected before any other call of JAX in this process.") from error
@@ -122,12 +123,24 @@ def _check_free(host: str, port: int) -> None:
     with socket.socket(family, kind, protocol) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(address)
+            _bind(probe, address)
         except OSError as error:
             raise HostsError(
                 f"coordinator: port {port} cannot be taken on {host} ({error.strerror}). Give another port "
                 "to all processes, or end what listens there."
             ) from error
+
+
+def _bind(probe: socket.socket, address: Any) -> None:
+    """Raises OSError for a port that is still taken when the service of a lost run would have ended."""
+    end = time.monotonic() + AFTERLIFE + 1
+    while True:
+        try:
+            return probe.bind(address)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or time.monotonic() > end:
+                raise
+            time.sleep(0.2)
 
 
 def _wait_for(host: str, port: int, timeout: float) -> None:
@@ -262,24 +275,7 @@ def check_equal(what: str, values: Sequence[Any], differences: Any) -> None:
 
 
 def leave(code: int) -> NoReturn:
-    """End this process without waiting for others that may be gone; process 0 for `LINGER` seconds at most.
-
-    What JAX does at the end of a process would wait for all of them.
-    """
+    """End this process without waiting for others that may be gone, as JAX would at the end of a process."""
     sys.stdout.flush()
     sys.stderr.flush()
-    if num_processes() > 1:
-        with suppress(RuntimeError, ValueError):
-            _say_goodbye(_client())
     os._exit(code)
-
-
-def _say_goodbye(client: Any) -> None:
-    """The service that all talk to is process 0's: it goes last."""
-    if not is_first():
-        client.key_value_set(f"jaxgd/left/{jax.process_index()}", "")
-        return
-    end = time.monotonic() + LINGER
-    for process in range(1, num_processes()):
-        left = max(end - time.monotonic(), 0.001)
-        client.blocking_key_value_get(f"jaxgd/left/{process}", max(int(left * 1000), 1))

@@ -1,7 +1,8 @@
 """From the argument `devices` of `fit` to a layout, and which rows a process reads."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax
@@ -20,6 +21,7 @@ from jaxgd.training.placed_rows import Data, own_range, place_rows
 AUTO = "auto"
 _SAMPLE = 1024
 """Rows that every process reads, to see whether all were given the same."""
+_ALL = "all rows"
 
 
 class Part(NamedTuple):
@@ -41,8 +43,8 @@ class Given(NamedTuple):
     validation_split: float
     training: Part | None = None
     validation: Part | None = None
-    sample: str | None = None
-    """A checksum of some rows, read by all processes."""
+    checksums: Mapping[str, str | None] = MappingProxyType({})
+    """Of rows that all processes have read: by what they are of."""
 
 
 class Chosen(NamedTuple):
@@ -152,7 +154,7 @@ def given_rows(
         0.0,
         _part(total, layout),
         None if validating is None else _part(num_validating, layout),
-        tree_digest(jax.tree.map(_sampled, rows)),
+        _checksums((rows, validation_data)),
     )
 
 
@@ -181,6 +183,26 @@ def _cut(rows: Any, first: int, last: int) -> Any:
     return jax.tree.map(lambda leaf: leaf[first:last], rows)
 
 
+def _checksums(rows: Any) -> dict[str, str | None]:
+    """Of what every process was given: of a sample, and of all rows if they are in memory anyway."""
+    in_memory = all(_is_in_memory(leaf) for leaf in jax.tree.leaves(rows))
+    return {
+        "sample of the rows": tree_digest(jax.tree.map(_sampled, rows)),
+        _ALL: tree_digest(rows) if in_memory else None,
+    }
+
+
+def _is_in_memory(leaf: Any) -> bool:
+    """Whether looking at all rows reads no file: a mapped array is one, or a view of one, or is no array."""
+    while isinstance(leaf, np.ndarray):
+        if isinstance(leaf, np.memmap):
+            return False
+        if leaf.base is None:
+            return True
+        leaf = leaf.base
+    return isinstance(leaf, jax.Array | bytes | bytearray)
+
+
 def _sampled(leaf: Any) -> np.ndarray:
     places = np.unique(np.linspace(0, leaf.shape[0] - 1, _SAMPLE).astype(np.int64))
     return np.asarray(leaf[places])
@@ -203,8 +225,11 @@ def describe_rows(given: Given, training: Any, validation: Any) -> dict[str, Any
 
 def check_same(given: Given, identity: Any, epochs: int) -> None:
     """Raises HostsError, by name, if the processes were given another run or other data."""
-    mine = {**identity, "epochs": epochs, "sample of the rows": given.sample}
-    hosts.check_equal("the start of the run", hosts.meet("the start of the run", mine), differences)
+    mine = {**identity, "epochs": epochs, **given.checksums}
+    all_of_them = hosts.meet("the start of the run", mine)
+    if any(each.get(_ALL) is None for each in all_of_them):  # one of them has a file mapped
+        all_of_them = [{**each, _ALL: None} for each in all_of_them]
+    hosts.check_equal("the start of the run", all_of_them, differences)
 
 
 def placed(

@@ -164,6 +164,7 @@ def test_a_bad_file_stops_before_anything_is_written_or_is_left_out_and_recorded
     [
         (["--on-bad-file", "ignore"], "on_bad_file"),
         (["--window", "0"], "window"),
+        (["--rows-cache", __file__], "rows_cache"),
         (["--target", "lable"], "unknown target column 'lable'"),
         (["--profile", "trace"], "--profile"),
     ],
@@ -173,6 +174,15 @@ def test_bad_options_are_refused_before_anything_is_written(parts, tmp_path, wor
     assert code == 2
     assert message in output
     assert not (tmp_path / "run").exists()
+
+
+def test_rows_are_kept_where_asked(parts, tmp_path):
+    cache = tmp_path / "kept"
+    plain = said("train", parts, *QUICK, "--out", tmp_path / "plain")
+    found = said("train", parts, *QUICK, "--out", tmp_path / "run", "--rows-cache", cache)
+    assert found["loss"] == plain["loss"]
+    assert list(cache.glob("*/*.rows"))
+    assert open_run(tmp_path / "run").settings.rows_cache == str(cache)
 
 
 def test_a_gap_in_rows_to_predict_leaves_no_half_a_file(parts, tmp_path):

@@ -11,6 +11,7 @@ import pytest
 from processes import ends, environment, free_port, results, start
 
 from jaxgd.scaling import HostsError, hosts
+from jaxgd.training.spreading import _checksums
 
 EPOCHS, STEPS = 8, 32
 ROUNDING = 1e-5  # float32: the order of sums over rows, along 32 steps of Adam
@@ -45,7 +46,9 @@ def test_two_processes_are_one_run(alone, pair):
     assert distance(found[0], alone) < ROUNDING
 
 
-def test_one_killed_ends_all_and_they_go_on_bit_for_bit(pair, cache, tmp_path):
+@pytest.mark.parametrize("victim", [0, 1])
+def test_one_killed_ends_all_and_they_go_on_bit_for_bit(pair, cache, tmp_path, victim):
+    """Process 0 too: the service that all talk to outlives it."""
     expected, _ = pair
     folder = tmp_path / "checkpoints"
     processes = start(2, folder, cache, pause=0.4, epochs=EPOCHS)
@@ -53,11 +56,12 @@ def test_one_killed_ends_all_and_they_go_on_bit_for_bit(pair, cache, tmp_path):
     while not (tmp_path / "started").exists():
         assert time.monotonic() < deadline, ends(processes)
         time.sleep(0.05)
-    processes[1].kill()
-    status, _, message = ends(processes[:1], timeout=hosts.HEARTBEAT + 100)[0]
-    processes[1].communicate()
+    processes[victim].kill()
+    other = 1 - victim
+    status, _, message = ends([processes[other]], timeout=hosts.HEARTBEAT + 100)[0]
+    processes[victim].communicate()
     assert status == 3, message
-    assert "HostLostError: process 0 of 2: another process has ended" in message
+    assert f"HostLostError: process {other} of 2: another process has ended" in message
     assert "start all of them again" in message
     assert results(start(2, folder, cache, epochs=EPOCHS)) == expected
 
@@ -82,7 +86,22 @@ def test_processes_that_differ_are_refused_by_name(cache):
         assert "process 2: sample of the rows" in message or "process 2: data" in message
 
 
-def test_a_port_that_is_taken():
+def test_all_rows_are_compared_where_they_are_in_memory(tmp_path):
+    x = np.zeros((5000, 2), np.float32)
+    other = x.copy()
+    other[3, 1] = 1.0  # a row that is not in the sample
+    here, there = _checksums((x, None)), _checksums((other, None))
+    assert here["sample of the rows"] == there["sample of the rows"]
+    assert None is not here["all rows"] != there["all rows"]
+    np.save(tmp_path / "x.npy", x)
+    mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
+    for view in (mapped, mapped[:], np.asarray(mapped)):
+        assert _checksums((view, None)) == {**here, "all rows": None}, "no file is read for it"
+    assert _checksums((x[:], None)) == here
+
+
+def test_a_port_that_is_taken(monkeypatch):
+    monkeypatch.setattr(hosts, "AFTERLIFE", -1)  # not waited for
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()

@@ -1,12 +1,13 @@
 """The files of a stream: looked up, held against each other, and their blocks read as tables."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from jaxgd._aligned import aligned
 from jaxgd._checks import unknown_name
 from jaxgd.data.errors import DataError, unknown
 from jaxgd.data.streams import npy_files, parquet_files
@@ -56,30 +57,39 @@ class Files:
     def table(self, file: int, place: Place, names: Sequence[str]) -> Table:
         """Some columns of a block. Raises BadFileError, or DataError."""
         index = self.indices[file]
-        cells = _READERS[self.kind].read_columns(index.path, index, place, names)
-        if self.kind in ("csv", "tsv"):
-            cells = {name: self._cells(name, column) for name, column in cells.items()}
-        return Table.from_columns(cells, f"{index.path}, {place.shown()}", self.kind)
+        return self._table(file, place, _READERS[self.kind].read_columns(index.path, index, place, names))
 
-    def matrix(self, file: int, place: Place, names: Sequence[str], dtype: str) -> np.ndarray:
-        """Columns of numbers without gaps as they are trained on: dtype[rows, columns]."""
-        index, reader = self.indices[file], _READERS[self.kind]
-        if isinstance(reader, TextFiles):
-            cells = reader.read_columns(index.path, index, place, names)
-            columns = [as_kind(column, self.kinds[name]) for name, column in cells.items()]
-            return np.stack([column.astype(dtype) for column in columns], axis=1)
-        return reader.read_matrix(index.path, index, place, names).astype(dtype, copy=False)
+    def plain(
+        self, file: int, place: Place, names: Sequence[str], beside: Sequence[str], dtype: str
+    ) -> tuple[np.ndarray, Table | None] | None:
+        """Columns of numbers without gaps, dtype[rows, columns], as they are trained on; a table of others.
 
-    def are_numbers(self, names: Sequence[str]) -> bool:
-        """Whether columns are known to hold numbers."""
+        None if they cannot be read so: `table` says why, or reads them in its own way.
+        """
+        index, kinds = self.indices[file], {name: self.kinds.get(name, FLOAT) for name in names}
+        found = _READERS[self.kind].read_plain(index.path, index, place, kinds, beside)
+        if found is None:
+            return None
+        matrix = aligned(found[0], dtype)
+        if not np.isfinite(matrix).all():
+            return None
+        return matrix, self._table(file, place, found[1]) if beside else None
+
+    def may_be_numbers(self, names: Sequence[str]) -> bool:
+        """Whether columns hold numbers, or are text in which there may be nothing else."""
         if self.kind in ("csv", "tsv"):
-            return all(self.kinds.get(name) in (INT, FLOAT) for name in names)
+            return all(self.kinds.get(name, FLOAT) in (INT, FLOAT) for name in names)
         types = dict(zip(self.names, self.indices[0].types, strict=True))
         return all(types[name].lower().startswith(("int", "uint", "float")) for name in names)
 
     def change(self, file: int) -> str | None:
         """What has changed about a file since it was looked at, or None."""
         return self.marks[file].change()
+
+    def _table(self, file: int, place: Place, cells: Mapping[str, Any]) -> Table:
+        if self.kind in ("csv", "tsv"):
+            cells = {name: self._cells(name, column) for name, column in cells.items()}
+        return Table.from_columns(cells, f"{self.indices[file].path}, {place.shown()}", self.kind)
 
     def _cells(self, name: str, column: Any) -> np.ndarray:
         return as_kind(column, self.kinds[name]) if name in self.kinds else typed(column)

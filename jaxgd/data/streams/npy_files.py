@@ -1,6 +1,6 @@
 """NPY files, read by position. They are not mapped: a mapped file that gets shorter kills the process."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,22 +23,46 @@ def index_files(paths: Sequence[Path]) -> Iterator[FileIndex | BadFileError]:
 
 def read_columns(path: Path, index: FileIndex, place: Place, names: Sequence[str]) -> dict[str, np.ndarray]:
     """{name: [rows]} of a block."""
-    array = read_matrix(path, index, place, names)
+    array = _read_block(path, index, place, [names])[0]
     return {name: array[:, column] for column, name in enumerate(names)}
 
 
-def read_matrix(path: Path, index: FileIndex, place: Place, names: Sequence[str]) -> np.ndarray:
-    """[rows, columns] of a block, in the file's own type."""
+def read_plain(
+    path: Path, index: FileIndex, place: Place, kinds: Mapping[str, str], beside: Sequence[str]
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """[rows, columns] of the columns of `kinds`, in the file's own type, and {name: [rows]} beside."""
+    matrix, others = _read_block(path, index, place, [list(kinds), beside])
+    return matrix, {name: others[:, column] for column, name in enumerate(beside)}
+
+
+def _read_block(
+    path: Path, index: FileIndex, place: Place, groups: Sequence[Sequence[str]]
+) -> list[np.ndarray]:
+    """[rows, columns] of a block for each group of names."""
     with path.open("rb") as stream:
         header = read_header(stream, str(path))
         start, (num_rows, width), item = stream.tell(), header.shape, header.dtype.itemsize
-        columns = [index.names.index(name) for name in names]
+        wanted = [[index.names.index(name) for name in names] for names in groups]
         if not header.fortran:
             rows = _read(stream, start + place.first * width * item, place.rows * width, header, path)
-            rows = rows.reshape(place.rows, width)
-            return rows if columns == list(range(width)) else rows[:, columns]
-        offsets = [start + (column * num_rows + place.first) * item for column in columns]
-        return np.stack([_read(stream, offset, place.rows, header, path) for offset in offsets], axis=1)
+            return [_chosen(rows.reshape(place.rows, width), columns) for columns in wanted]
+
+        def turned(columns: list[int]) -> np.ndarray:
+            offsets = [start + (column * num_rows + place.first) * item for column in columns]
+            found = np.empty((len(columns), place.rows), header.dtype)
+            for into, offset in zip(found, offsets, strict=True):
+                into[:] = _read(stream, offset, place.rows, header, path)
+            return found.T
+
+        return [turned(columns) for columns in wanted]
+
+
+def _chosen(rows: np.ndarray, columns: list[int]) -> np.ndarray:
+    """Some columns; without a copy if they are neighbours."""
+    first = columns[0] if columns else 0
+    if columns == list(range(first, first + len(columns))):
+        return rows[:, first : first + len(columns)]
+    return rows[:, columns]
 
 
 def _index(path: Path) -> FileIndex:

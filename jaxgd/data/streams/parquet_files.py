@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,16 +24,22 @@ def index_files(paths: Sequence[Path]) -> Iterator[FileIndex | BadFileError]:
 
 def read_columns(path: Path, index: FileIndex, place: Place, names: Sequence[str]) -> dict[str, np.ndarray]:
     """{name: [rows]} of a row group: int64, float64 (NaN for null), bool, or text (None for null)."""
+    return _columns(_frame(path, place, names))
+
+
+def read_plain(
+    path: Path, index: FileIndex, place: Place, kinds: Mapping[str, str], beside: Sequence[str]
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """[rows, columns] of the columns of `kinds`, in the widest of their types, and the columns beside."""
+    frame = _frame(path, place, [*kinds, *beside])
+    return frame.select(list(kinds)).to_numpy(), _columns(frame.select(beside))
+
+
+def _columns(frame: Any) -> dict[str, np.ndarray]:
     from jaxgd.data.parquet import column_to_numpy
     from jaxgd.data.parquet_decoder import cast_column
 
-    frame = _frame(path, place, names)
     return {series.name: column_to_numpy(cast_column(series)) for series in frame}
-
-
-def read_matrix(path: Path, index: FileIndex, place: Place, names: Sequence[str]) -> np.ndarray:
-    """[rows, columns] of numbers without gaps, in the widest type of the columns."""
-    return _frame(path, place, names).to_numpy()
 
 
 def _frame(path: Path, place: Place, names: Sequence[str]) -> Any:

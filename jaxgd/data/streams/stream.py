@@ -1,10 +1,13 @@
 """`stream`: rows of many files in the place of `x`, for `fit`, `evaluate` and `predict`."""
 
 import hashlib
+import json
+import os
 import warnings
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +18,7 @@ from jaxgd.data.encoding import Encoding
 from jaxgd.data.errors import DataError
 from jaxgd.data.streams.files import Files, WarnFn, open_files
 from jaxgd.data.streams.index import BadFileError
+from jaxgd.data.streams.rows_cache import RowsCache
 from jaxgd.data.streams.scan import Block, Scanned, Wishes, rows_of_use, scan
 from jaxgd.data.table import Table
 from jaxgd.training.streaming import RowSource, StreamError
@@ -35,6 +39,7 @@ def stream(
     dtype: str = "float32",
     window: int | None = None,
     on_bad_file: str = "stop",
+    rows_cache: str | os.PathLike[str] | None = None,
 ) -> "Stream":
     """Rows of Parquet, CSV, TSV or NPY files that need not fit into memory.
 
@@ -48,6 +53,8 @@ def stream(
       dtype: of features, weights, and a regression's target.
       window: rows in memory at a time, rounded up to whole batches; None for about 64 MiB.
       on_bad_file: "stop" refuses a file that cannot be read, "skip" leaves it out, with a warning.
+      rows_cache: a folder that keeps the blocks as they are trained on, so that text is parsed, and rows are
+        encoded, in the first epoch only; None keeps nothing. It takes 4 bytes a feature and row (float32).
 
     Returns: a `RowSource`: give it to `fit`, `evaluate` or `predict` in the place of `x`.
     Raises:
@@ -70,7 +77,7 @@ def stream(
     if window is not None:
         check_integer("window", window, 1)
     wishes = Wishes(target, task, missing, categories, exclude, sample_weight, dtype)
-    return stream_of(where, wishes, on_bad_file, window)
+    return stream_of(where, wishes, on_bad_file, window, rows_cache=rows_cache)
 
 
 def stream_of(
@@ -79,12 +86,21 @@ def stream_of(
     on_bad_file: str = "stop",
     window: int | None = None,
     warn: WarnFn | None = None,
+    rows_cache: str | os.PathLike[str] | None = None,
 ) -> "Stream":
     """`stream` with all that can be wished. `warn` is told of files that are left out; None warns."""
+    if rows_cache is not None and Path(rows_cache).exists() and not Path(rows_cache).is_dir():
+        raise DataError(f"rows_cache: {rows_cache}: expected a folder, or a name that is free.")
     files = open_files(where, on_bad_file, warn_user if warn is None else warn)
     scanned = scan(files, wishes)
     return Stream(
-        scanned.files, wishes, scanned.encoding, scanned.blocks, scanned=scanned, window_rows=window
+        scanned.files,
+        wishes,
+        scanned.encoding,
+        scanned.blocks,
+        scanned=scanned,
+        window_rows=window,
+        rows_cache=None if rows_cache is None else Path(rows_cache),
     )
 
 
@@ -102,6 +118,7 @@ class Stream(RowSource):
       scanned: what the pass over the rows found out; None for rows that are encoded as others were.
       with_target: whether targets are read.
       window_rows: rows in memory at a time; None for about 64 MiB.
+      rows_cache: the folder in which blocks are kept as they are trained on, or None.
     """
 
     files: Files
@@ -113,6 +130,7 @@ class Stream(RowSource):
     scanned: Scanned | None = None
     with_target: bool = True
     window_rows: int | None = None
+    rows_cache: Path | None = None
     unknown: dict[int, dict[str, int]] = field(default_factory=dict)
     """{block that was read: cells of each column with a category that the encoding does not know}."""
 
@@ -176,14 +194,14 @@ class Stream(RowSource):
         found, _ = self._counted[block]
         self._check_unchanged(found.file)
         try:
-            rows = self._read(found)
+            rows = self._kept(found)
         except (DataError, OSError) as error:
             self._check_unchanged(found.file)
             if isinstance(error, DataError) and not isinstance(error, BadFileError):
                 raise  # a cell of rows that were not looked through before
             raise StreamError(str(error)) from error
         self._check_unchanged(found.file)
-        return rows
+        return {**rows, "y": self._as_targets(rows["y"])} if self.with_target else {"y": None, **rows}
 
     def row_number(self, block: int, row: int) -> int:
         found, count = self._counted[block]
@@ -215,6 +233,25 @@ class Stream(RowSource):
                 "checkpoint, or begin anew."
             )
 
+    def _kept(self, block: Block) -> dict[str, Any]:
+        """A block with its targets as they are encoded, from the cache if it has it."""
+        cache = self._cache
+        rows = None if cache is None else cache.read(block.first)
+        if rows is None:
+            rows = self._read(block)
+            if cache is not None:
+                cache.write(block.first, rows)
+        return rows
+
+    @cached_property
+    def _cache(self) -> RowsCache | None:
+        """Of these rows: whatever they depend on is in the name of the folder."""
+        if self.rows_cache is None:
+            return None
+        facts = {**self.describe(), "dtype": self.wishes.dtype, "with_target": self.with_target, "format": 1}
+        name = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
+        return RowsCache(self.rows_cache / name)
+
     def _read(self, block: Block) -> dict[str, Any]:
         rows = self._read_plain(block) if self._may_be_plain else None
         if rows is not None:
@@ -224,23 +261,22 @@ class Stream(RowSource):
         table = table.take(which)
         self.unknown[block.first] = self.encoding.count_unknown(table)
         x = self.encoding.encode(table, self.wishes.dtype)
-        return {"x": x, "y": None, **self._beside(table)}
+        return {"x": x, **self._beside(table)}
 
     def _read_plain(self, block: Block) -> dict[str, Any] | None:
-        """A block of numbers without a way over a table; None if a cell is missing or infinite."""
+        """A block of numbers without a way over a table; None if it has to go that way."""
         names = [column.name for column in self.encoding.columns]
-        x = self.files.matrix(block.file, block.place, names, self.wishes.dtype)
-        if not np.isfinite(x).all():
+        found = self.files.plain(block.file, block.place, names, self._names_beside(), self.wishes.dtype)
+        if found is None:
             return None
-        beside = self._names_beside()
-        rows: dict[str, Any] = {"x": x, "y": None}
-        if beside:
-            rows |= self._beside(self.files.table(block.file, block.place, beside))
+        rows = {"x": found[0]}
+        if found[1] is not None:
+            rows |= self._beside(found[1])
         if self._count(block) == block.place.rows:
             return rows
         table = _Rows(block.place.rows)
         which = self._rows(block, table)
-        return {name: None if each is None else each[which] for name, each in rows.items()}
+        return {name: each[which] for name, each in rows.items()}
 
     @cached_property
     def _may_be_plain(self) -> bool:
@@ -248,18 +284,17 @@ class Stream(RowSource):
         names = [column.name for column in self.encoding.columns if column.kind == "number"]
         whole = len(names) == len(self.encoding.columns) and self.wishes.missing != "drop"
         gaps = frozenset() if self.scanned is None else self.scanned.gaps
-        return whole and not gaps and self.files.are_numbers(names)
+        return whole and not gaps and self.files.may_be_numbers(names)
 
     def _names_beside(self) -> list[str]:
         weight = self.wishes.weight
         return [*([self.encoding.target] if self.with_target else []), *([] if weight is None else [weight])]
 
     def _beside(self, table: Table) -> dict[str, Any]:
-        """Targets and weights."""
+        """Encoded targets, and weights."""
         rows: dict[str, Any] = {}
         if self.with_target:
-            y = self.encoding.encode_target(table, self.wishes.dtype)
-            rows["y"] = self._as_targets(y)
+            rows["y"] = self.encoding.encode_target(table, self.wishes.dtype)
         if self.wishes.weight is not None:
             rows["sample_weight"] = columns.numbers(table, self.wishes.weight).astype(self.wishes.dtype)
         return rows

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -12,6 +12,7 @@ import numpy as np
 
 from jaxgd.data.errors import DataError
 from jaxgd.data.streams.index import BadFileError, FileIndex, Place
+from jaxgd.data.streams.kinds import INT
 from jaxgd.data.text_files import check_header, clean
 
 _BLOCK_BYTES = 8 * 2**20
@@ -42,23 +43,48 @@ class TextFiles:
         """{name: polars series of text [rows], null for missing} of a block."""
         import polars as pl
 
-        with path.open("rb") as stream:
-            stream.seek(place.offset)
-            data = stream.read(place.size)
         try:
-            frame = pl.read_csv(
-                io.BytesIO(self._without_blank_lines(data, path, place)),
-                has_header=False,
-                new_columns=list(index.names),
-                separator=self.separator,
-                infer_schema=False,
-            )
+            frame = self._parsed(path, index, place, dict.fromkeys(names, pl.String))
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
             reason = (str(error).splitlines() or [""])[0][:200]
             raise BadFileError(f"{path}, {place.shown()}: cannot be read ({reason}).") from error
-        if frame.shape != (place.rows, len(index.names)):
-            raise BadFileError(f"{path}, {place.shown()}: {frame.shape} cells, expected {place.rows} rows.")
+        if len(frame) != place.rows:
+            raise BadFileError(f"{path}, {place.shown()}: {len(frame)} rows, expected {place.rows}.")
         return {name: clean(frame[name]) for name in names}
+
+    def read_plain(
+        self, path: Path, index: FileIndex, place: Place, kinds: Mapping[str, str], beside: Sequence[str]
+    ) -> tuple[np.ndarray, dict[str, Any]] | None:
+        """The columns of `kinds` as numbers [rows, columns], those beside as `read_columns` gives them.
+
+        None if the parser of numbers does not take a cell, which says little about it: blanks around it
+        or quotes are enough.
+        """
+        import polars as pl
+
+        types = {name: pl.Int64 if kind == INT else pl.Float64 for name, kind in kinds.items()}
+        try:
+            frame = self._parsed(path, index, place, {**types, **dict.fromkeys(beside, pl.String)})
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
+            return None
+        if len(frame) != place.rows:
+            return None
+        return frame.select(list(kinds)).to_numpy(), {name: clean(frame[name]) for name in beside}
+
+    def _parsed(self, path: Path, index: FileIndex, place: Place, types: Mapping[str, Any]) -> Any:
+        """A polars frame of the columns of `types`. Raises what polars raises."""
+        import polars as pl
+
+        with path.open("rb") as stream:
+            stream.seek(place.offset)
+            data = stream.read(place.size)
+        return pl.read_csv(
+            io.BytesIO(self._without_blank_lines(data, path, place)),
+            has_header=False,
+            columns=[index.names.index(name) for name in types],
+            schema={name: types.get(name, pl.String) for name in index.names},
+            separator=self.separator,
+        )
 
     def _index(self, path: Path) -> FileIndex:
         with path.open("rb") as stream:
@@ -154,7 +180,7 @@ class TextFiles:
 
     def _without_blank_lines(self, data: bytes, path: Path, place: Place) -> bytes:
         """What the reader of rows would take for rows of one empty cell; those in quotes stay."""
-        if not (data.startswith((b"\n", b"\r")) or b"\n\n" in data or b"\n\r\n" in data):
+        if data.count(b"\n") == place.rows:
             return data
         ends = self._row_ends(np.frombuffer(data, np.uint8), path, place.first)[0].tolist()
         bounds = [0, *(end + 1 for end in ends), len(data)]

@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxgd._aligned import aligned_zeros
 from jaxgd._types import PyTree
 from jaxgd.model_base import Model
 from jaxgd.training.inputs import check_targets, model_input
@@ -80,7 +81,7 @@ class WindowReader:
         )
 
     def _empty(self, rows: np.ndarray) -> np.ndarray:
-        return np.zeros((self.order.window_rows, *rows.shape[1:]), rows.dtype)
+        return aligned_zeros((self.order.window_rows, *rows.shape[1:]), rows.dtype)
 
     def _block(self, block: int) -> dict[str, PyTree]:
         if self._last is None or self._last[0] != block:
