@@ -182,7 +182,5 @@ def _agreement(subject: Subject, comparisons: Sequence[Comparison]) -> Sheet:
             )
         )
     header = ("array", "entries", "jax.grad", f"differences ({differences_dtype(subject)})")
-    title = (
-        "Largest distance from the gradient by hand, in ulps (last digits) of the array's largest"
-    )
+    title = "Largest distance from the gradient by hand, in ulps (last digits) of the array's largest"
     return Sheet(title, header, rows)
