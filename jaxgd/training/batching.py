@@ -12,6 +12,7 @@ from jaxgd._checks import check_integer
 from jaxgd._types import Array, PyTree
 
 _ROUNDS = 8
+_TILE = 512
 
 
 def steps_per_epoch(num_rows: int, batch_size: int) -> int:
@@ -147,7 +148,7 @@ def permutation(words: Array, epoch: Array | int, num_rows: int) -> Array:
         further = _feistel(positions, keys, height, width)
         return jnp.where(positions < num_rows, positions, further), steps + 1
 
-    first = _feistel(jnp.arange(num_rows, dtype=jnp.uint32), keys, height, width)
+    first = _first_places(num_rows, keys, height, width)
     excess = jnp.arange(num_rows, height * width, dtype=jnp.uint32)
     if not excess.size:
         return first.astype(jnp.int32)
@@ -164,12 +165,29 @@ def _round_keys(words: Array, epoch: Array) -> Array:
     return _mix(_mix(_mix(counter ^ words[0]) + words[1]) ^ (epoch * np.uint32(0x85EBCA6B)))
 
 
+def _first_places(num_rows: int, keys: Array, height: int, width: int) -> Array:
+    """Where each row lands in the grid: uint32[num_rows].
+
+    On CPUs a tile at a time: for more rows XLA shares each loop among threads, which costs more than it does.
+    """
+    if jax.default_backend() != "cpu":
+        return _feistel(jnp.arange(num_rows, dtype=jnp.uint32), keys, height, width)
+    tile = min(_TILE, num_rows)
+    tiles = jnp.arange(-(-num_rows // tile) * tile, dtype=jnp.uint32).reshape(-1, tile)
+    return jax.lax.map(lambda tile: _feistel(tile, keys, height, width), tiles).reshape(-1)[:num_rows]
+
+
 def _feistel(positions: Array, keys: Array, height: int, width: int) -> Array:
     """A bijection of [0, height * width)."""
-    upper, lower = positions // np.uint32(width), positions % np.uint32(width)
-    for i in range(_ROUNDS):
+
+    def one_round(i: Array, halves: tuple[Array, Array]) -> tuple[Array, Array]:
+        upper, lower = halves
         upper = _add_modulo(upper, _below(_mix(lower ^ keys[2 * i]), height), height)
-        lower = _add_modulo(lower, _below(_mix(upper ^ keys[2 * i + 1]), width), width)
+        return upper, _add_modulo(lower, _below(_mix(upper ^ keys[2 * i + 1]), width), width)
+
+    halves = positions // np.uint32(width), positions % np.uint32(width)
+    # On CPUs a loop: all rounds in one are no longer computed eight numbers at a time.
+    upper, lower = jax.lax.fori_loop(0, _ROUNDS, one_round, halves, unroll=jax.default_backend() != "cpu")
     return upper * np.uint32(width) + lower
 
 
