@@ -102,7 +102,9 @@ def _content_of_runs(folders: list[Path], target: Path) -> tuple[bytes, list[str
         return curves_picture(shown, title, kind), problems
     measured = [measured_or_reason(each) for each in runs]
     problems += [
-        f"{each.folder}: {why}" for each, why in zip(runs, measured, strict=True) if isinstance(why, str)
+        f"{each.folder}: {why.removeprefix(f'{each.folder}: ')}"
+        for each, why in zip(runs, measured, strict=True)
+        if isinstance(why, str)
     ]
     if len(runs) == 1:
         return report_page(runs[0], measured[0]).encode(), problems
