@@ -249,6 +249,14 @@ def test_csv_has_a_row_a_member():
     assert "4/2" in repr(found)
 
 
+def test_a_leaderboard_shows_twenty_members_and_their_metrics():
+    columns = {name: np.array([0.5]) for name in ("loss", "val_loss", "val_auc", "accuracy", "learning_rate")}
+    members = [Member(k, {}, k, None, MODEL, "done", None, History(columns)) for k in range(22)]
+    lines = table(*members, ranking=Ranking("val_loss", False)).leaderboard().splitlines()
+    assert lines[0].split() == ["rank", "seed", "fold", "status", "epochs", "val_loss", "val_auc"]
+    assert (len(lines), lines[-1]) == (22, "... and 2 more")
+
+
 def test_an_ensemble_averages_and_says_how_far_members_are_apart(rng):
     members = [member(place, 1.0 + place, params=MODEL.init(place)) for place in range(3)]
     x = rng.normal(size=(5, 2)).astype(np.float32)
