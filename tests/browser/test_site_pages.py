@@ -1,7 +1,5 @@
 """The documentation's site in a browser: navigation, search, themes, phones, and nothing from elsewhere."""
 
-import subprocess
-import sys
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -12,7 +10,6 @@ from browser_page import Page
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
-CONFIG = Path(__file__).parents[2] / "docs/site/mkdocs.yml"
 KINDS = ["tutorial/3-chain-rule", "from-tensorflow", "mathematics/losses", "api/backprop"]
 SECTIONS = ["Tutorial", "Coming from", "Guides", "Mathematics", "Proof", "API", "Project"]
 LINKS = "return [...document.querySelectorAll(arguments[0])].map((each) => each.textContent)"
@@ -33,28 +30,9 @@ class Quiet(SimpleHTTPRequestHandler):
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """The site, built by its one command."""
-    built = tmp_path_factory.mktemp("site")
-    command = [
-        sys.executable,
-        "-m",
-        "mkdocs",
-        "build",
-        "--quiet",
-        "--config-file",
-        CONFIG,
-        "--site-dir",
-        built,
-    ]
-    subprocess.run(command, check=True, timeout=300)
-    return built
-
-
-@pytest.fixture(scope="module")
-def server(folder):
+def server(site_folder):
     """Where the site is served on this machine."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder)) as serving:
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=site_folder)) as serving:
         thread = threading.Thread(target=serving.serve_forever)
         thread.start()
         yield f"http://127.0.0.1:{serving.server_port}"
@@ -87,8 +65,8 @@ def search(page, words):
     )
 
 
-def test_every_page_fits_a_phone_and_loads_what_it_needs(site, server, folder):
-    names = [path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*.html"))]
+def test_every_page_fits_a_phone_and_loads_what_it_needs(site, server, site_folder):
+    names = [path.relative_to(site_folder).as_posix() for path in sorted(site_folder.rglob("*.html"))]
     assert len(names) > 60
     site.open(f"{server}/{names[0]}", width=360)
     found = {}
@@ -196,7 +174,7 @@ def test_a_page_that_is_not_there_has_the_search(chromium, server):
     assert [each for each in page.complaints() if "no/such/page.html" not in each] == []
 
 
-def test_it_is_read_from_the_disk_as_well(chromium, folder):
-    page = Page(chromium).open((folder / "tutorial/index.html").as_uri())
+def test_it_is_read_from_the_disk_as_well(chromium, site_folder):
+    page = Page(chromium).open((site_folder / "tutorial/index.html").as_uri())
     assert search(page, "momentum")
     assert page.complaints() == []
