@@ -3,6 +3,7 @@
 python scripts/draw_tutorial.py [FOLDER]
 """
 
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -86,24 +87,25 @@ def draw_chain() -> Figure:
     axes = figure.subplots()
     axes.set_axis_off()
     forward = ("x", "z₁ = x W₁ + b₁", "a₁ = relu(z₁)", "z₂ = a₁ W₂ + b₂", "a₂ = σ(z₂)", "L")
-    factors = ("", "δ₁ · W₁ᵀ", "· (z₁ > 0)", "· W₂ᵀ", "· a₂(1 − a₂)", "2(a₂ − y)/n")
-    places = (0, 1.55, 3.35, 5.2, 7.0, 8.2)
-    for place, word in zip(places, forward, strict=True):
-        _box(axes, (place, 1), word, BLUE)
-    for start, end, factor in zip(places, places[1:], factors[1:], strict=False):
-        axes.annotate(
-            "", (end - 0.42, 1.42), (start + 0.3, 1.42), arrowprops={"arrowstyle": "->", "color": BLUE}
-        )
-        axes.annotate(
-            "", (start + 0.3, 0.5), (end - 0.42, 0.5), arrowprops={"arrowstyle": "->", "color": RED}
-        )
-        if start:
-            axes.text((start + end) / 2, 0.36, factor, ha="center", va="top", color="#b03040")
+    factors = ("", "· W₁ᵀ", "· (z₁ > 0)", "· W₂ᵀ", "· a₂(1 − a₂)", "2(a₂ − y)/n")
+    slopes = ("∂L/∂x", "δ₁ = ∂L/∂z₁", "∂L/∂a₁", "δ₂ = ∂L/∂z₂", "∂L/∂a₂", "")
+    places = (0, 1.75, 3.6, 5.45, 7.3, 8.7)
+    half = (0.12, 0.62, 0.55, 0.65, 0.5, 0.12)
+    for place, word, slope in zip(places, forward, slopes, strict=True):
+        _box(axes, (place, 1.2), word, BLUE)
+        if slope:
+            _box(axes, (place, 0.4), slope, RED)
+    for at, factor in enumerate(factors[1:]):
+        left, right = places[at] + half[at] + 0.08, places[at + 1] - half[at + 1] - 0.08
+        axes.annotate("", (right, 1.2), (left, 1.2), arrowprops={"arrowstyle": "->", "color": BLUE})
+        left, right = places[at] + 0.66, places[at + 1] - (0.66 if slopes[at + 1] else 0.2)
+        axes.annotate("", (left, 0.4), (right, 0.4), arrowprops={"arrowstyle": "->", "color": RED})
+        axes.text((left + right) / 2, 0.7, factor, ha="center", va="bottom", color="#b03040")
     axes.text(4.1, 1.62, "forward: values", ha="center", color=BLUE)
     axes.text(4.1, -0.15, "backward: slopes, each times the one to its right", ha="center", color="#b03040")
-    for place, word in ((1.55, "∂L/∂W₁ = xᵀ δ₁"), (5.2, "∂L/∂W₂ = a₁ᵀ δ₂")):
+    for place, word in ((1.75, "∂L/∂W₁ = xᵀ δ₁"), (5.45, "∂L/∂W₂ = a₁ᵀ δ₂")):
         axes.text(place, -0.55, word, ha="center")
-    axes.set(xlim=(-0.4, 8.6), ylim=(-0.75, 1.85))
+    axes.set(xlim=(-0.75, 9), ylim=(-0.75, 1.85))
     return figure
 
 
@@ -198,11 +200,32 @@ PICTURES: dict[str, Callable[[], Figure]] = {
 }
 
 
+def facts(figure: Figure) -> list[dict[str, Any]]:
+    """What is drawn, whatever draws it: of each axes the words, and of each line its points' mean and spread.
+
+    It goes into the file, so that a test can tell whether the picture is still the one that is drawn here.
+    """
+    found = []
+    for axes in figure.axes:
+        lines = [np.asarray(line.get_xydata(), float) for line in axes.get_lines()]
+        words = [
+            axes.get_title(),
+            axes.get_xlabel(),
+            axes.get_ylabel(),
+            *(each.get_text() for each in axes.texts),
+        ]
+        points = [[len(each), *each.mean(axis=0).tolist(), *each.std(axis=0).tolist()] for each in lines]
+        found.append({"words": words, "lines": points})
+    return found
+
+
 def main(folder: Path = FOLDER) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with matplotlib.rc_context(STYLE):
         for name, draw in PICTURES.items():
-            draw().savefig(folder / f"{name}.svg", metadata={"Date": None})
+            figure = draw()
+            metadata = {"Date": None, "Description": json.dumps(facts(figure))}
+            figure.savefig(folder / f"{name}.svg", metadata=metadata)
             print(folder / f"{name}.svg")
 
 

@@ -2,8 +2,10 @@
 
 import hashlib
 import os
+import subprocess
 import sys
 from collections import OrderedDict
+from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
@@ -55,3 +57,25 @@ def programs(monkeypatch):
 
     monkeypatch.setattr(_programs, "_programs", OrderedDict())
     return _programs._programs
+
+
+@pytest.fixture(scope="session")
+def site_folder(tmp_path_factory):
+    """The documentation's site as its one command builds it, a warning being an error."""
+    folder = tmp_path_factory.mktemp("site")
+    config = Path(__file__).parents[1] / "docs/site/mkdocs.yml"
+    command = [
+        sys.executable,
+        "-m",
+        "mkdocs",
+        "build",
+        "--strict",
+        "--config-file",
+        config,
+        "--site-dir",
+        folder,
+    ]
+    built = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert built.returncode == 0, built.stderr
+    assert "WARNING" not in built.stderr
+    return folder

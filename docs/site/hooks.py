@@ -1,5 +1,6 @@
-"""What the build does besides: pages that are still to be written, and the index of the search."""
+"""What the build does besides: pages still to be written, words that stay whole, the index of the search."""
 
+import re
 from pathlib import Path
 
 LATER = ("benchmarks.md",)
@@ -22,6 +23,17 @@ def _without(nav, missing):
         inner = _without(inner, missing)
         return None if inner is None else {title: inner}
     return None if nav in missing else nav
+
+
+OPTION = re.compile(r"(?<![\w-])--[a-z][\w-]*")
+INLINE = re.compile(r"(?<!<pre>)(?<!</span>)<code>[^<\n]*</code>")
+SHORT_CELL = re.compile(r"<td>([^<]{1,14})</td>")
+
+
+def on_page_content(html, **_):
+    """A browser breaks lines at hyphens; options and numbers such as 1.2e-07 are not to be broken there."""
+    html = INLINE.sub(lambda code: OPTION.sub(r'<span class="whole">\g<0></span>', code[0]), html)
+    return SHORT_CELL.sub(r'<td class="whole">\1</td>', html)
 
 
 def on_post_build(config):

@@ -16,8 +16,8 @@ _KINDS = (".html", ".png", ".svg")
 @click.option(
     "--out",
     metavar="FILE",
-    help="A page (.html) or the curves as a picture (.png, .svg).  [default: report.html in the folder; "
-    "comparison.html for several]",
+    help="A page (.html), or a picture (.png, .svg) of the curves or of the sweep.  "
+    "[default: report.html in the folder; comparison.html for several]",
 )
 @output_options
 def command(folders: tuple[str, ...], out: str | None, quiet: bool, color: bool, as_json: bool) -> None:
@@ -32,6 +32,7 @@ def command(folders: tuple[str, ...], out: str | None, quiet: bool, color: bool,
       jaxgd report runs/digits-1
       jaxgd report runs/digits-1 runs/digits-2 --out comparison.html
       jaxgd report runs/digits-1 --out curves.svg
+      jaxgd report sweeps/digits-1 --out sweep.svg
     """
     from jaxgd.cli.console import Output
 
@@ -60,20 +61,28 @@ def _target(folders: tuple[str, ...], out: str | None) -> Path:
 
 def _content(folders: list[Path], target: Path) -> tuple[bytes, list[str]]:
     """What to write, and what was missing."""
-    from jaxgd.reports.reading import read_folder
-    from jaxgd.reports.sweeping import BEST, TABLE, read_sweep, sweep_page
-    from jaxgd.reports.writing import measured_or_reason
+    from jaxgd.reports.sweep_rows import TABLE
 
     if len(folders) == 1 and (folders[0] / TABLE).is_file():
-        if target.suffix.lower() != ".html":
-            raise BadInput(
-                f"--out {target}: of a sweep there is a page, and its sweep.png. Give a name in .html."
-            )
-        sweep, best = read_sweep(folders[0]), folders[0] / BEST
-        run = read_folder(best) if best.is_dir() and any(best.iterdir()) else None
-        measured = None if run is None else (run, measured_or_reason(run))
-        return sweep_page(folders[0], sweep, measured).encode(), list(sweep.problems)
+        return _content_of_sweep(folders[0], target)
     return _content_of_runs(folders, target)
+
+
+def _content_of_sweep(folder: Path, target: Path) -> tuple[bytes, list[str]]:
+    from jaxgd.reports import sweep_page, sweep_picture
+    from jaxgd.reports.reading import read_folder
+    from jaxgd.reports.sweep_rows import read_sweep
+    from jaxgd.reports.sweeping import BEST
+    from jaxgd.reports.writing import measured_or_reason
+
+    sweep, best = read_sweep(folder), folder / BEST
+    kind = target.suffix.lower()[1:]
+    if kind != "html":
+        title = f"{folder.resolve().name}: {sweep.monitor}"
+        return sweep_picture(sweep, title, kind), list(sweep.problems)
+    run = read_folder(best) if best.is_dir() and any(best.iterdir()) else None
+    measured = None if run is None else (run, measured_or_reason(run))
+    return sweep_page(folder, sweep, measured).encode(), list(sweep.problems)
 
 
 def _content_of_runs(folders: list[Path], target: Path) -> tuple[bytes, list[str]]:
@@ -93,7 +102,9 @@ def _content_of_runs(folders: list[Path], target: Path) -> tuple[bytes, list[str
         return curves_picture(shown, title, kind), problems
     measured = [measured_or_reason(each) for each in runs]
     problems += [
-        f"{each.folder}: {why}" for each, why in zip(runs, measured, strict=True) if isinstance(why, str)
+        f"{each.folder}: {why.removeprefix(f'{each.folder}: ')}"
+        for each, why in zip(runs, measured, strict=True)
+        if isinstance(why, str)
     ]
     if len(runs) == 1:
         return report_page(runs[0], measured[0]).encode(), problems

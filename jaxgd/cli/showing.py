@@ -16,10 +16,9 @@ def show_plan(output: Output, plan: AnyPlan) -> None:
     classes = facts["classes"]
     rows = [
         ("data", f"{plan.facts.source}: {plan.facts.rows:,} rows"),
-        (
-            "columns",
-            f"{facts['numbers']} numbers, {facts['categories']} categories; {facts['features']} features",
-        ),
+        ("numbers", _columns(plan, "number", facts["numbers"])),
+        ("categories", _columns(plan, "category", facts["categories"])),
+        ("features", f"{facts['features']:,}"),
         ("target", facts["target"]),
         ("task", facts["task"] + (f": {shortened(classes)}" if classes else "")),
         ("loss", facts["loss"]),
@@ -33,6 +32,12 @@ def show_plan(output: Output, plan: AnyPlan) -> None:
     if facts["rows_dropped"]:
         rows.append(("dropped", f"{facts['rows_dropped']:,} rows with missing cells"))
     output.table("What was inferred", rows)
+
+
+def _columns(plan: AnyPlan, kind: str, count: int) -> str:
+    """How many columns are of a kind, and which."""
+    names = [column.name for column in plan.encoding.columns if column.kind == kind]
+    return f"{count}: {shortened(names)}" if 0 < len(names) <= _MANY else shortened(names) or f"{count}"
 
 
 def show_results(output: Output, folder: Path, config: dict[str, Any], with_report: bool) -> None:

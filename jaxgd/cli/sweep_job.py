@@ -12,7 +12,7 @@ from typing import Any
 from jaxgd import data, reports, runs
 from jaxgd._atomic import write_bytes, write_text
 from jaxgd._checks import check_integer, check_real
-from jaxgd.reports.sweep import sweep_png
+from jaxgd.reports.sweep import sweep_picture
 from jaxgd.runs.folder import CHECKPOINT, REPORT
 from jaxgd.runs.settings import Settings
 from jaxgd.runs.sweep_trials import check_axes, make_trials, settings_of
@@ -195,7 +195,7 @@ def finish(job: Job, folder: Path, table: SweepTable, stopped: Callable[[], obje
       OSError: the folder cannot be written.
     """
     write_text(folder / TABLE, table.csv())
-    write_bytes(folder / PICTURE, sweep_png(table, f"{Path(job.settings.data).stem}: {table.monitor}"))
+    write_bytes(folder / PICTURE, sweep_picture(table, f"{Path(job.settings.data).stem}: {table.monitor}"))
     summary = table.by_settings()[0]
     if table.interrupted or summary.mean is None:
         return None

@@ -13,7 +13,7 @@ from jaxgd.sweeps import SweepProgress, SweepTable
 from jaxgd.sweeps.table import shown
 
 _PLAIN_LINES = 10
-_SHOWN = 10
+_SHOWN = 20
 _SECONDS = 0.25
 
 
@@ -88,11 +88,13 @@ class Display:
 
 def show_table(output: Output, folder: Path, table: SweepTable, best: Path | None, interrupted: bool) -> None:
     """The leaderboard, where it is written, and what can be done next."""
-    names = ["rank", *table.axes, "seed", "fold", "status", "epochs", table.monitor]
+    names = ["rank", *table.axes, "seed", "fold", "status", "epochs", table.monitor, *table.others()]
     if all(member.fold is None for member in table):
         names.remove("fold")
     rows = [[_cell(row[name]) for name in names] for row in table.rows()[:_SHOWN]]
     output.table(f"The best of {len(table)} members", rows, names)
+    if len(table) > _SHOWN:
+        output.line(f"All {len(table)} members: {folder / 'sweep.csv'}")
     statuses = [member.status for member in table]
     for status in ("diverged", "dropped", "not run"):
         if status in statuses:

@@ -13,9 +13,9 @@ from jaxgd.explain.numbers import encoded, kept_steps, stacked, step_arrays
 from jaxgd.explain.part import Part, choose_part
 from jaxgd.explain.paths import own_name, rivals, run_rivals
 from jaxgd.explain.running import StepTaken, open_steps
+from jaxgd.explain.starts import loss_start, output_of
 from jaxgd.explain.subject import Subject, optimizer_text
 from jaxgd.explain.surface import Plane, planes
-from jaxgd.graphs import Graph
 from jaxgd.layers import Dense
 from jaxgd.reports.shell import document
 
@@ -132,8 +132,8 @@ def _layer(subject: Subject, part: Part, place: int, first: StepTaken) -> dict[s
         "elementwise": bool(activation and activation.elementwise),
         "from_logits": is_dense and opened.upstream is None and opened.delta is not None,
         "regularized": bool(layer.weight_regularizers()),
-        "output": _output_of(subject, first, opened.node, False) in subject.wanted,
-        "loss": _loss_of(subject, first, opened),
+        "output": output_of(subject, first, opened.node, False) in subject.wanted,
+        "loss": loss_start(subject, first, opened),
     }
 
 
@@ -144,44 +144,6 @@ def _offsets(part: Part, place: int, opened: LayerTrace) -> list[int] | None:
     if isinstance(opened.layer, layers.Concatenate):
         return [sum(taken[:each]) for each in range(len(taken))]
     return [0] * len(taken) if all(each == size for each in taken) else None
-
-
-def _loss_of(subject: Subject, first: StepTaken, opened: LayerTrace) -> dict[str, Any] | None:
-    """Of the call where the slope of a loss enters: where backpropagation starts. None of every other call.
-
-    It is numerator * (a - y) / count if that is the loss's derivative, and only the loss's.
-    """
-    at_logits = opened.upstream is None and opened.delta is not None
-    output = _output_of(subject, first, opened.node, at_logits)
-    for each in subject.losses:
-        if output is not None and each.output == output:
-            y = subject.wanted[output]
-            gap = np.asarray(opened.a, np.float64).reshape(y.shape) - y
-            slopes = opened.delta if at_logits else opened.upstream
-            return {"output": output, "text": repr(each.loss), **_rule(gap, slopes)}
-    return None
-
-
-def _output_of(subject: Subject, first: StepTaken, node: str, at_logits: bool) -> int | None:
-    """Which output of the model a call is; at the logits, layers behind it that only pass on do not count."""
-    model = subject.model
-    if isinstance(model, Graph):
-        outputs = [model.reference(result.ref) for result in model.results]
-    else:
-        outputs = [first.trace.layers[-1].node]
-    while node not in outputs and at_logits:
-        node = next((each.node for each in first.trace.layers if each.inputs == (node,)), outputs[0])
-    return outputs.index(node) if node in outputs else None
-
-
-def _rule(gap: np.ndarray, slopes: Any) -> dict[str, Any]:
-    found = np.zeros_like(gap) if slopes is None else np.asarray(slopes, np.float64).reshape(gap.shape)
-    largest = np.abs(found).max()
-    for numerator, count in ((2, gap.size), (1, gap.size), (1, len(gap))):
-        rule = numerator * gap / count
-        if 0 < largest < np.inf and np.allclose(found, rule, rtol=1e-4, atol=1e-7 * largest):
-            return {"numerator": numerator, "count": count}
-    return {"numerator": None, "count": len(gap)}
 
 
 def _arrays(subject: Subject, part: Part, opened: list[StepTaken]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from jaxgd.explain.comparing import Comparison, differences_dtype
 from jaxgd.explain.numbers import slope
 from jaxgd.explain.part import Part, value_of
 from jaxgd.explain.running import StepTaken
+from jaxgd.explain.starts import start_text
 from jaxgd.explain.subject import Subject, optimizer_text
 from jaxgd.layers import Dense
 
@@ -41,7 +42,7 @@ def sheets(
         _forward(subject, step, part, row),
         _loss(subject, step, row),
         _backward(subject, step, part, row),
-        _gradients(comparisons),
+        _gradients(subject, comparisons),
         _update(subject, step, comparisons),
         _agreement(subject, comparisons),
     ]
@@ -85,20 +86,24 @@ def _activation_text(opened: LayerTrace, value: str) -> str:
 
 
 def _loss(subject: Subject, step: StepTaken, row: int) -> Sheet:
+    """Target and prediction of each output, and the slope with which backpropagation starts."""
     several = isinstance(step.trace.y_pred, tuple)
     outputs = step.trace.y_pred if several else (step.trace.y_pred,)
-    rows = [
-        (
-            f"{subject.model.output_names[output] if several else 'output'} {unit}",
-            shown(wanted[row][unit]),
-            shown(_flat(outputs[output], row)[unit]),
-        )
-        for output, wanted in subject.wanted.items()
-        for unit in range(min(wanted.shape[1], ENTRIES * 2))
-    ]
-    rows_of = "1 row" if len(subject.row_numbers) == 1 else f"{len(subject.row_numbers)} rows"
-    title = f"Loss of {rows_of}, {subject.loss_text}: {shown(step.trace.loss)}"
-    return Sheet(title, ("output", "target", "prediction"), rows)
+    rows = []
+    for output, wanted in subject.wanted.items():
+        start = start_text(subject, step, output)
+        name = subject.model.output_names[output] if several else "output"
+        for unit in range(min(wanted.shape[1], ENTRIES * 2)):
+            slope_there = "-" if start is None else f"{start[0]} = {shown(start[1][row][unit])}"
+            prediction = shown(_flat(outputs[output], row)[unit])
+            rows.append((f"{name} {unit}", shown(wanted[row][unit]), prediction, slope_there))
+    title = f"Loss of {_rows_of(subject)}, {subject.loss_text}: {shown(step.trace.loss)}"
+    header = ("output", "target y", "prediction a", f"slope, row {subject.row_numbers[row]}")
+    return Sheet(title, header, rows)
+
+
+def _rows_of(subject: Subject) -> str:
+    return "1 row" if len(subject.row_numbers) == 1 else f"{len(subject.row_numbers)} rows"
 
 
 def _backward(subject: Subject, step: StepTaken, part: Part, row: int) -> Sheet:
@@ -132,7 +137,7 @@ def _entry(comparison: Comparison, place: int) -> str:
     return f"{comparison.name}[{','.join(map(str, index))}]"
 
 
-def _gradients(comparisons: Sequence[Comparison]) -> Sheet:
+def _gradients(subject: Subject, comparisons: Sequence[Comparison]) -> Sheet:
     """The largest gradients of each leaf, three ways."""
     rows = []
     for each in comparisons:
@@ -141,7 +146,8 @@ def _gradients(comparisons: Sequence[Comparison]) -> Sheet:
             both = (values.reshape(-1)[place] for values in (each.by_hand, each.autodiff))
             rows.append((_entry(each, place), *map(shown, both), shown(at_probe[place])))
     header = ("weight", "by hand", "jax.grad", "differences")
-    return Sheet(f"Gradients: dL/dW = x^T delta (the {ENTRIES} largest of each array)", header, rows)
+    rule = f"dL/dW = x^T delta, summed over {_rows_of(subject)}"
+    return Sheet(f"Gradients: {rule} (the {ENTRIES} largest of each array)", header, rows)
 
 
 def _leaf(tree: Any, path: str) -> np.ndarray:
@@ -176,4 +182,5 @@ def _agreement(subject: Subject, comparisons: Sequence[Comparison]) -> Sheet:
             )
         )
     header = ("array", "entries", "jax.grad", f"differences ({differences_dtype(subject)})")
-    return Sheet("Largest distance from the gradient by hand, in ulps of the array's largest", header, rows)
+    title = "Largest distance from the gradient by hand, in ulps (last digits) of the array's largest"
+    return Sheet(title, header, rows)

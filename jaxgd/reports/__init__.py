@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     from jaxgd.reports.curves import curves_picture
     from jaxgd.reports.layer_log import LayerLog
     from jaxgd.reports.page import report_page
+    from jaxgd.reports.sweep import sweep_picture
+    from jaxgd.reports.sweep_rows import read_sweep
     from jaxgd.reports.sweeping import sweep_page
     from jaxgd.reports.tensorboard import EventWriter
     from jaxgd.reports.writing import write_report
@@ -17,8 +19,10 @@ _HOME = {
     "LayerLog": "layer_log",
     "comparison_page": "comparing",
     "curves_picture": "curves",
+    "read_sweep": "sweep_rows",
     "report_page": "page",
     "sweep_page": "sweeping",
+    "sweep_picture": "sweep",
     "write_report": "writing",
 }
 
@@ -27,8 +31,10 @@ __all__ = [
     "LayerLog",
     "comparison_page",
     "curves_picture",
+    "read_sweep",
     "report_page",
     "sweep_page",
+    "sweep_picture",
     "write_report",
 ]
 

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
+
 from jaxgd.reports import charts
 from jaxgd.reports.markup import grid, guarded, notice, quiet, text
 from jaxgd.reports.measuring import Measured
@@ -12,6 +14,7 @@ from jaxgd.reports.reading import Recorded
 from jaxgd.reports.shell import document
 
 MAX_CURVES = 6
+MAX_LAYERS = 4
 _NOT_COMPARED = ("layers", "classes")
 _LONGEST = 40
 
@@ -27,6 +30,7 @@ def comparison_page(runs: Sequence[tuple[Recorded, Measured | str]]) -> str:
     names = run_names([recorded for recorded, _ in runs])
     named = list(zip(names, runs, strict=True))
     shown = compared_panels([recorded for recorded, _ in runs])
+    layers = compared_layers([recorded for recorded, _ in runs])
     problems = [f"{name}: {problem}" for name, (recorded, _) in named for problem in recorded.problems]
     body = "".join(
         (
@@ -35,12 +39,13 @@ def comparison_page(runs: Sequence[tuple[Recorded, Measured | str]]) -> str:
             guarded("Results", _results, named),
             guarded("What differs", _differences, named),
             guarded("Curves", _curves, shown, len(runs)),
+            guarded("Layers over the epochs", _layer_curves, layers, len(shown), named),
             guarded("Layers at the end", _layers, named),
             guarded("Reproduce", _commands, named),
         )
     )
     title = f"Comparison of {', '.join(names)}"
-    return document(title[:200], body, data={"panels": charts.curve_data(shown)}, **assets())
+    return document(title[:200], body, data={"panels": charts.curve_data([*shown, *layers])}, **assets())
 
 
 def run_names(runs: Sequence[Recorded]) -> list[str]:
@@ -56,6 +61,29 @@ def compared_panels(runs: Sequence[Recorded]) -> list[Panel]:
     """The curves of the first runs over each other."""
     first = list(zip(run_names(runs), runs, strict=True))[:MAX_CURVES]
     return compared([(name, recorded.history, recorded.epochs) for name, recorded in first])
+
+
+def compared_layers(runs: Sequence[Recorded]) -> list[Panel]:
+    """Norms and dead units of each layer over the epochs, the first runs that were watched over each other.
+
+    Of many layers some are drawn, evenly.
+    """
+    first = list(zip(run_names(runs), runs, strict=True))[:MAX_CURVES]
+    found = compared([(name, recorded.layers, recorded.layer_epochs) for name, recorded in first])
+    of_layers = [panel for panel in found if ": " in panel.title]
+    names = list(dict.fromkeys(panel.title.partition(": ")[2] for panel in of_layers))
+    places = np.unique(np.linspace(0, max(len(names) - 1, 0), MAX_LAYERS).astype(int))
+    kept = [names[place] for place in places if names]
+    of_layers = [panel for panel in of_layers if panel.title.partition(": ")[2] in kept]
+    quantities = list(dict.fromkeys(panel.title.partition(": ")[0] for panel in of_layers))
+    return sorted(of_layers, key=lambda panel: quantities.index(panel.title.partition(": ")[0]))
+
+
+def _layer_curves(shown: list[Panel], first: int, named: list[tuple[str, Any]]) -> str:
+    """The curves of layers, and which runs have none."""
+    bare = [name for name, (recorded, _) in named if not recorded.layers]
+    said = f"Not recorded by {', '.join(bare)}. jaxgd train --watch measures each layer after every epoch."
+    return charts.curves(shown, first) + (quiet(said) if bare else "")
 
 
 def _results(named: list[tuple[str, Any]]) -> str:

@@ -34,11 +34,16 @@ def curves_picture(shown: Sequence[Panel], title: str, kind: str = "png") -> byt
     rows, columns = -(-len(shown) // 3) or 1, min(max(len(shown), 1), 3)
     figure = Figure(figsize=(4.8 * columns, 3.6 * rows), layout="constrained", dpi=120)
     FigureCanvasAgg(figure)
-    figure.suptitle(_plain(title), fontsize=11)
+    figure.suptitle(plain_text(title), fontsize=11)
     if not shown:
         figure.text(0.5, 0.5, "no epochs", ha="center")
     for place, panel in enumerate(shown, start=1):
         _draw(figure.add_subplot(rows, columns, place), panel)
+    return saved(figure, kind)
+
+
+def saved(figure: Figure, kind: str) -> bytes:
+    """A figure as the content of a PNG or an SVG, which is the same each time."""
     stream = io.BytesIO()
     with rc_context({"svg.hashsalt": "jaxgd"}):
         figure.savefig(stream, format=kind, metadata={"Date": None} if kind == "svg" else None)
@@ -51,15 +56,15 @@ def _draw(axes, panel: Panel) -> None:
         marker = "o" if len(curve.values) == 1 else None
         values = np.where(np.isfinite(curve.values), curve.values, np.nan)
         axes.plot(
-            curve.numbers, values, color=color, linestyle=dash, label=_plain(curve.label), marker=marker
+            curve.numbers, values, color=color, linestyle=dash, label=plain_text(curve.label), marker=marker
         )
-    axes.set_title(_plain(panel.title), fontsize=10)
+    axes.set_title(plain_text(panel.title), fontsize=10)
     axes.set_xlabel("epoch")
     axes.set_yscale("log" if panel.logarithmic else "linear")
     axes.grid(alpha=0.3)
     axes.legend(frameon=False, fontsize=9)
 
 
-def _plain(text: str) -> str:
+def plain_text(text: str) -> str:
     """Text in which matplotlib sees no formula."""
     return text.replace("$", r"\$")

@@ -150,7 +150,9 @@ def _calibration(measured: Measured) -> str:
     if not finite.any():
         return notice("Not shown: no prediction is finite.")
     bins = quality.class_calibration(measured.y.reshape(-1).astype(int)[finite], measured.predictions[finite])
-    picture = charts.calibration_figure(bins, "probability promised", "share that came true", (0.0, 1.0))
+    picture = charts.calibration_figure(
+        quality.joined(bins), "probability promised", "share that came true", (0.0, 1.0)
+    )
     caption = (
         f"Expected calibration error {quality.expected_error(bins):.4g}; on the dashed line promises hold"
     )

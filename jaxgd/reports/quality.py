@@ -5,6 +5,8 @@ from typing import NamedTuple
 import numpy as np
 
 BINS = 10
+FEW = 5
+"""Rows of which a share says nothing yet."""
 
 
 class Bin(NamedTuple):
@@ -51,6 +53,30 @@ def value_calibration(values: np.ndarray, predictions: np.ndarray) -> list[Bin]:
     order = np.argsort(predictions, kind="stable")
     parts = [part for part in np.array_split(order, min(BINS, len(order))) if len(part)]
     return [_bin(predictions, values, part) for part in parts]
+
+
+def joined(bins: list[Bin]) -> list[Bin]:
+    """Steps for a picture: those of few rows together with the next, and the last few with those before.
+
+    >>> [each.rows for each in joined([Bin(0.4, 1.0, 1), Bin(0.6, 0.5, 4), Bin(0.9, 1.0, 9), Bin(1, 1, 2)])]
+    [5, 11]
+    """
+    groups: list[Bin] = []
+    for each in bins:
+        if groups and groups[-1].rows < FEW:
+            groups[-1] = _together(groups[-1], each)
+        else:
+            groups.append(each)
+    if len(groups) > 1 and groups[-1].rows < FEW:
+        last = groups.pop()
+        groups[-1] = _together(groups[-1], last)
+    return groups
+
+
+def _together(one: Bin, other: Bin) -> Bin:
+    rows = one.rows + other.rows
+    means = [(a * one.rows + b * other.rows) / rows for a, b in zip(one[:2], other[:2], strict=True)]
+    return Bin(means[0], means[1], rows)
 
 
 def expected_error(bins: list[Bin]) -> float:

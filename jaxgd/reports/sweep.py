@@ -1,6 +1,5 @@
-"""sweep.png: a heat map for two axes, parallel lines for more, one line for one; drawn by matplotlib."""
+"""A sweep drawn by matplotlib: a heat map for two axes, parallel lines for more, one line for one."""
 
-import io
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,62 +8,54 @@ from matplotlib import colormaps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from jaxgd.sweeps.table import Summary, SweepTable, shown
+from jaxgd.reports.curves import plain_text, saved
+from jaxgd.reports.sweep_rows import SweepRows
+from jaxgd.reports.sweep_values import SweepValues, are_numbers, sweep_values
+from jaxgd.sweeps.table import SweepTable
 
 _MANY = 12
 _CELLS = 400
+_WIDEST = 24
 
 
-def sweep_png(table: SweepTable, title: str) -> bytes:
+def sweep_picture(sweep: SweepTable | SweepRows, title: str, kind: str = "png") -> bytes:
     """A picture of the mean monitored value of every combination of settings.
 
     Args:
-      table: of the sweep.
+      sweep: the table that `jaxgd.sweep` returned, or what `read_sweep` read.
       title: above the picture.
+      kind: "png" or "svg".
 
-    Returns: a PNG; one that says so if no combination has a value.
+    Returns: a file's content; a picture that says so if no combination has a value.
     """
-    axes = [axis for axis in table.axes if len(_levels(table, axis)) > 1]
-    summaries = [each for each in table.by_settings() if each.mean is not None]
+    values = sweep_values(sweep)
+    axes = [axis for axis, levels in values.levels.items() if len(levels) > 1]
     figure = Figure(figsize=(7.2, 4.6), layout="constrained", dpi=120)
     FigureCanvasAgg(figure)
-    figure.suptitle(title.replace("$", r"\$"), fontsize=11)
-    if not summaries or not axes:
-        figure.text(0.5, 0.5, "no values" if not summaries else "one combination", ha="center")
+    figure.suptitle(plain_text(title), fontsize=11)
+    if not values.combinations or not axes:
+        figure.text(0.5, 0.5, "one combination" if values.combinations else "no values", ha="center")
     elif len(axes) == 1:
-        _line(figure, table, summaries, axes[0])
-    elif len(axes) == 2 and _is_grid(table, axes):
-        _heat_map(figure, table, axes)
+        _line(figure, values, axes[0])
+    elif len(axes) == 2 and _is_grid(values, axes):
+        _heat_map(figure, values, axes)
     else:
-        _parallel_lines(figure, table, summaries, axes)
-    stream = io.BytesIO()
-    figure.savefig(stream, format="png")
-    return stream.getvalue()
-
-
-def _levels(table: SweepTable, axis: str) -> list[Any]:
-    """The values of an axis, numbers in order, words in the order of the sweep."""
-    members = sorted(table, key=lambda member: member.number)
-    levels = list(dict.fromkeys(shown(member.settings[axis]) for member in members))
-    return sorted(levels) if _are_numbers(levels) else levels
-
-
-def _are_numbers(levels: Sequence[Any]) -> bool:
-    return all(isinstance(level, int | float) and not isinstance(level, bool) for level in levels)
+        _parallel_lines(figure, values, axes)
+    return saved(figure, kind)
 
 
 def _is_logarithmic(levels: Sequence[Any]) -> bool:
-    return _are_numbers(levels) and min(levels) > 0 and max(levels) / min(levels) > 30
+    return are_numbers(levels) and min(levels) > 0 and max(levels) / min(levels) > 30
 
 
-def _is_grid(table: SweepTable, axes: Sequence[str]) -> bool:
-    return len(_levels(table, axes[0])) * len(_levels(table, axes[1])) <= _CELLS
+def _is_grid(values: SweepValues, axes: Sequence[str]) -> bool:
+    return len(values.levels[axes[0]]) * len(values.levels[axes[1]]) <= _CELLS
 
 
-def _line(figure: Figure, table: SweepTable, summaries: Sequence[Summary], axis: str) -> None:
-    levels = _levels(table, axis)
-    numeric = _are_numbers(levels)
-    found = {shown(each.settings[axis]): each for each in summaries}
+def _line(figure: Figure, values: SweepValues, axis: str) -> None:
+    levels = values.levels[axis]
+    numeric = are_numbers(levels)
+    found = {each.settings[axis]: each for each in values.combinations}
     kept = [level for level in levels if level in found]
     place = [level if numeric else levels.index(level) for level in kept]
     plot = figure.add_subplot()
@@ -73,30 +64,29 @@ def _line(figure: Figure, table: SweepTable, summaries: Sequence[Summary], axis:
     )
     plot.errorbar(place, means, yerr=spreads, marker="o", capsize=3)
     if not numeric:
-        plot.set_xticks(range(len(levels)), [str(level) for level in levels])
+        plot.set_xticks(range(len(levels)), [_short(level) for level in levels])
     elif _is_logarithmic(levels):
         plot.set_xscale("log")
-    plot.set_xlabel(axis)
-    plot.set_ylabel(table.monitor)
+    plot.set_xlabel(plain_text(axis))
+    plot.set_ylabel(plain_text(values.monitor))
     plot.grid(alpha=0.3)
 
 
-def _heat_map(figure: Figure, table: SweepTable, axes: Sequence[str]) -> None:
-    rows, columns = (_levels(table, axis) for axis in axes)
-    values = np.full((len(rows), len(columns)), np.nan)
-    for each in table.by_settings():
-        if each.mean is not None:
-            row, column = (shown(each.settings[axis]) for axis in axes)
-            values[rows.index(row), columns.index(column)] = each.mean
+def _heat_map(figure: Figure, values: SweepValues, axes: Sequence[str]) -> None:
+    rows, columns = (values.levels[axis] for axis in axes)
+    means = np.full((len(rows), len(columns)), np.nan)
+    for each in values.combinations:
+        row, column = (each.settings[axis] for axis in axes)
+        means[rows.index(row), columns.index(column)] = each.mean
     plot = figure.add_subplot()
-    picture = plot.imshow(values, cmap=_colors(table), aspect="auto", origin="lower")
+    picture = plot.imshow(means, cmap=_colors(values), aspect="auto", origin="lower")
     plot.set_yticks(range(len(rows)), [_short(level) for level in rows])
     plot.set_xticks(range(len(columns)), [_short(level) for level in columns], rotation=30)
-    plot.set_ylabel(axes[0])
-    plot.set_xlabel(axes[1])
-    figure.colorbar(picture, label=table.monitor)
-    if values.size <= _MANY**2:
-        _write_values(plot, values)
+    plot.set_ylabel(plain_text(axes[0]))
+    plot.set_xlabel(plain_text(axes[1]))
+    figure.colorbar(picture, label=plain_text(values.monitor))
+    if means.size <= _MANY**2:
+        _write_values(plot, means)
 
 
 def _write_values(plot: Any, values: np.ndarray) -> None:
@@ -106,35 +96,31 @@ def _write_values(plot: Any, values: np.ndarray) -> None:
         plot.text(column, row, text, ha="center", va="center", fontsize=8, bbox=style)
 
 
-def _parallel_lines(
-    figure: Figure, table: SweepTable, summaries: Sequence[Summary], axes: Sequence[str]
-) -> None:
+def _parallel_lines(figure: Figure, values: SweepValues, axes: Sequence[str]) -> None:
     """A line a combination through its value on each axis; the last axis is the monitored value."""
     plot = figure.add_subplot()
-    means = np.array([each.mean for each in summaries])
+    combinations = values.combinations
+    means = np.array([each.mean for each in combinations])
     span = (means.max() - means.min()) or 1.0
     scaled = (means - means.min()) / span
-    places = np.stack(
-        [_places(_levels(table, axis), [shown(e.settings[axis]) for e in summaries]) for axis in axes]
-        + [scaled],
-        axis=1,
-    )
-    colors = colormaps[_colors(table)]
-    for place in range(len(summaries))[::-1]:  # the best combination last, on top
+    on_axes = [_places(values.levels[axis], [each.settings[axis] for each in combinations]) for axis in axes]
+    places = np.stack([*on_axes, scaled], axis=1)
+    colors = colormaps[_colors(values)]
+    for place in range(len(combinations))[::-1]:  # the best combination last, on top
         plot.plot(places[place], color=colors(scaled[place]), alpha=0.7, linewidth=2.5 if not place else 1.2)
-    plot.set_xticks(range(len(axes) + 1), [*axes, table.monitor])
+    plot.set_xticks(range(len(axes) + 1), [plain_text(name) for name in (*axes, values.monitor)])
     plot.set_yticks([])
     for x in range(len(axes) + 1):
         plot.axvline(x, color="0.6", linewidth=0.8)
     for x, axis in enumerate(axes):
-        _label_axis(plot, x, _levels(table, axis))
+        _label_axis(plot, x, values.levels[axis])
     for y, value in ((0.0, means.min()), (1.0, means.max())):
         plot.text(len(axes) + 0.03, y, f"{value:.3g}", fontsize=8, va="center")
 
 
 def _places(levels: Sequence[Any], values: Sequence[Any]) -> np.ndarray:
     """Where values lie on an axis from 0 to 1: numbers by size or order of magnitude, words evenly."""
-    if not _are_numbers(levels):
+    if not are_numbers(levels):
         return np.array([levels.index(value) for value in values]) / (len(levels) - 1)
     scale = np.log if _is_logarithmic(levels) else np.asarray
     ends = scale(np.array([levels[0], levels[-1]], float))
@@ -147,10 +133,10 @@ def _label_axis(plot: Any, x: int, levels: Sequence[Any]) -> None:
         plot.text(x + 0.03, y, _short(level), fontsize=8, va="center")
 
 
-def _colors(table: SweepTable) -> str:
+def _colors(values: SweepValues) -> str:
     """Dark is good."""
-    return "viridis_r" if table.ranking.larger_is_better else "viridis"
+    return "viridis_r" if values.larger_is_better else "viridis"
 
 
 def _short(level: Any) -> str:
-    return f"{level:.3g}" if isinstance(level, float) else str(level)
+    return f"{level:.3g}" if isinstance(level, float) else plain_text(str(level)[:_WIDEST])

@@ -1,11 +1,9 @@
 """The page of a sweep's folder: leaderboard, and the monitored value against each setting that varied."""
 
-import csv
 import json
 import math
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,52 +27,12 @@ from jaxgd.reports.panels import Panel, panels
 from jaxgd.reports.reading import Recorded
 from jaxgd.reports.shell import document
 from jaxgd.reports.svg import Frame, decades, label, picture, ticks, widened
+from jaxgd.reports.sweep_rows import TABLE, SweepRows, number
 from jaxgd.runs.reading import with_new_settings
 from jaxgd.runs.settings import Settings
 
-TABLE, CONFIG, BEST = "sweep.csv", "sweep.json", "best"
+CONFIG, BEST = "sweep.json", "best"
 _LISTED, _LEVELS, _MARKS, _WIDE = 50, 12, 5, 30.0
-
-
-@dataclass(frozen=True)
-class SweepRows:
-    """The content of sweep.csv.
-
-    Attributes:
-      axes: the settings that varied; monitor: the column that members are ranked by.
-      columns: all of them, in order.
-      rows: {column: text}, the best first.
-      problems: what is damaged, a sentence each.
-    """
-
-    axes: tuple[str, ...]
-    monitor: str
-    columns: tuple[str, ...]
-    rows: list[dict[str, str]]
-    problems: tuple[str, ...] = ()
-
-
-def read_sweep(folder: Path) -> SweepRows:
-    """The members of a sweep.
-
-    Raises:
-      ValueError: no such table, or one without its columns.
-      OSError: it cannot be read.
-    """
-    path = folder / TABLE
-    lines = list(csv.reader(path.read_text(encoding="utf-8").splitlines()))
-    header = lines[0] if lines else []
-    if header[:2] != ["rank", "member"] or "seed" not in header or "diverged_at" not in header[:-1]:
-        raise ValueError(f"{path}: expected the columns rank, member, ..., seed, ..., diverged_at, ...")
-    whole = [line for line in lines[1:] if len(line) == len(header)]
-    damaged = len(lines) - 1 - len(whole)
-    return SweepRows(
-        axes=tuple(header[2 : header.index("seed")]),
-        monitor=header[header.index("diverged_at") + 1],
-        columns=tuple(header),
-        rows=[dict(zip(header, line, strict=True)) for line in whole],
-        problems=(f"{TABLE}: {damaged} rows are damaged and left out.",) if damaged else (),
-    )
 
 
 def sweep_page(folder: Path, sweep: SweepRows, best: tuple[Recorded, Measured | str] | None = None) -> str:
@@ -197,21 +155,21 @@ def _cell(value: float, low: float, high: float) -> str:
 
 def _mean(sweep: SweepRows, settings: dict[str, str]) -> float:
     """Of the members with these settings; NaN where none has a value."""
-    values = [_number(row[sweep.monitor]) for row in sweep.rows if settings.items() <= row.items()]
+    values = [number(row[sweep.monitor]) for row in sweep.rows if settings.items() <= row.items()]
     finite = [value for value in values if math.isfinite(value)]
     return sum(finite) / len(finite) if finite else math.nan
 
 
 def _order(cell: str) -> tuple[float, str]:
     """Numbers by size, words after them."""
-    number = _number(cell)
-    return (number if math.isfinite(number) else math.inf, cell)
+    value = number(cell)
+    return (value if math.isfinite(value) else math.inf, cell)
 
 
 def _shown(cell: str) -> str:
     """A cell with at most six digits."""
-    number = _number(cell)
-    return plain(number) if math.isfinite(number) and not cell.lstrip("-").isdecimal() else cell
+    value = number(cell)
+    return plain(value) if math.isfinite(value) and not cell.lstrip("-").isdecimal() else cell
 
 
 def _pictures(sweep: SweepRows) -> str:
@@ -221,11 +179,11 @@ def _pictures(sweep: SweepRows) -> str:
 
 def _picture(sweep: SweepRows, axis: str) -> str:
     """A mark for each member; numbers lie where they belong, words one beside the other."""
-    pairs = [(row[axis], _number(row[sweep.monitor])) for row in sweep.rows]
+    pairs = [(row[axis], number(row[sweep.monitor])) for row in sweep.rows]
     pairs = [(setting, value) for setting, value in pairs if math.isfinite(value)]
     if not pairs:
         return ""
-    numbers = [_number(setting) for setting, _ in pairs]
+    numbers = [number(setting) for setting, _ in pairs]
     if all(map(math.isfinite, numbers)) and len(set(numbers)) > 2:
         places, at_x, logarithmic = _numeric(numbers)
     else:
@@ -247,16 +205,9 @@ def _picture(sweep: SweepRows, axis: str) -> str:
 def _numeric(numbers: Sequence[float]) -> tuple[list[float], list[tuple[float, str]], bool]:
     """Places, marks of the axis, and whether they are logarithms."""
     if min(numbers) > 0 and max(numbers) / min(numbers) > _WIDE:
-        places = [math.log10(number) for number in numbers]
+        places = [math.log10(each) for each in numbers]
         marks = decades(*widened(min(places), max(places)))
         kept = marks[:: -(-len(marks) // _MARKS) or 1]
         return places, [(each, label(10**each)) for each in kept], True
     low, high = widened(min(numbers), max(numbers))
     return list(numbers), [(each, label(each)) for each in ticks(low, high)], False
-
-
-def _number(cell: str) -> float:
-    try:
-        return float(cell)
-    except ValueError:
-        return math.nan

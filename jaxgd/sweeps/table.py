@@ -12,6 +12,9 @@ from jaxgd.sweeps.ensemble import Ensemble
 from jaxgd.sweeps.member import Member
 from jaxgd.sweeps.ranking import Ranking
 
+MOST_METRICS = 3
+"""Beside the monitored value in a leaderboard."""
+
 
 @dataclass(frozen=True, eq=False)
 class Summary:
@@ -151,9 +154,16 @@ class SweepTable(Sequence[Member]):
         """Write `csv()` to a file. Raises OSError."""
         Path(path).write_text(self.csv(), encoding="utf-8")
 
-    def leaderboard(self, count: int = 10) -> str:
-        """The best members as aligned text."""
-        names = ("rank", *self.axes, "seed", "fold", "status", "epochs", self.monitor)
+    def others(self) -> tuple[str, ...]:
+        """Metrics besides the monitored one that a leaderboard shows: of held-out rows, if there are any."""
+        columns = {c for each in self.members for c, v in each.history.columns.items() if v.ndim == 1}
+        held_out = sorted(name for name in columns if name.startswith("val_"))
+        shown_names = held_out or sorted(columns)
+        return tuple(n for n in shown_names if n not in (self.monitor, "learning_rate"))[:MOST_METRICS]
+
+    def leaderboard(self, count: int = 20) -> str:
+        """The best members as aligned text: settings, how they ended, the monitored value, other metrics."""
+        names = ("rank", *self.axes, "seed", "fold", "status", "epochs", self.monitor, *self.others())
         rows = [[_cell(row[name]) for name in names] for row in self.rows()[:count]]
         wide = [max(len(cell) for cell in column) for column in zip(names, *rows, strict=True)]
         lines = [

@@ -11,15 +11,16 @@ class Page:
     def __init__(self, driver):
         self.driver = driver
 
-    def open(self, path: Path, width=1200, dark=False):
-        """Load a file as a user with this screen and this taste does."""
+    def open(self, path: Path | str, width=1200, dark=False):
+        """Load a file, or an address, as a user with this screen and this taste does."""
         self.driver.get("about:blank")
         self.driver.get_log("browser")
         screen = {"width": width, "height": 1000, "deviceScaleFactor": 1, "mobile": width < 500}
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
-        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
-        self.driver.get(path.as_uri())
+        taste = {"prefers-color-scheme": "dark" if dark else "light", "prefers-reduced-motion": "reduce"}
+        features = [{"name": name, "value": value} for name, value in taste.items()]
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+        self.driver.get(path.as_uri() if isinstance(path, Path) else path)
         return self
 
     def js(self, code, *arguments):

@@ -180,6 +180,16 @@ def test_buttons_and_arrow_keys_walk_the_same_way(page, path):
     assert moment(page) == MOMENTS[5]
 
 
+def test_the_panel_goes_along_to_the_unit_that_was_looked_at_last(page, path):
+    page.open(path)
+    choose_unit(page, 1, 7)
+    seen = []
+    for _ in range(6):
+        page.press(Keys.ARROW_RIGHT)
+        seen.append(page.text("#details h3"))
+    assert seen == ["dense[7]", "dense_1[0]", "dense_1[0]", "dense_1[0]", "dense[7]", "dense[7]"]
+
+
 def test_the_last_moment_of_the_last_step_is_the_end(page, path):
     page.open(path)
     page.slide("#step", STEPS - 1)

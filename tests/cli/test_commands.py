@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+import re
 
 import numpy as np
 import pytest
@@ -120,6 +121,7 @@ def test_the_run_folder(here):
     trained = call("train", "iris", "--epochs", "3", "--hidden", "8,4", "--no-color")
     for word in ("What was inferred", "setosa, versicolor, virginica", "Run folder: runs/iris-1", "held-out"):
         assert word in trained.stdout
+    assert re.search(r"numbers +4: \w+", trained.stdout)
     assert "\x1b" not in trained.stdout
     folder = here / "runs" / "iris-1"
     names = {path.name for path in folder.iterdir()}

@@ -84,10 +84,23 @@ def test_pictures_are_written_where_a_file_is_wanted(copied, tmp_path, name, sta
     assert (tmp_path / name).read_bytes().startswith(start)
 
 
-def test_several_runs_are_compared(run, copied, tmp_path):
+def test_several_runs_are_compared_and_so_are_their_layers(run, copied, tmp_path):
     out = tmp_path / "both.html"
     call("report", run, copied, "--out", out, "--quiet")
     assert "2 runs compared" in out.read_text()
+    assert "<figcaption>gradient norm: dense_1" in out.read_text()
+    (copied / "layers.csv").unlink()
+    call("report", run, copied, "--out", out, "--quiet")
+    assert f"Not recorded by {copied.name}." in out.read_text()
+
+
+@pytest.mark.parametrize(("name", "start"), [("c.png", b"\x89PNG"), ("c.svg", b"<?xml")])
+def test_a_sweep_is_drawn_where_a_file_is_wanted(tmp_path, name, start):
+    head = "rank,member,rate,seed,fold,status,epochs,best_epoch,stopped_early,diverged_at,val_loss"
+    lines = [f"{k},{k},0.{k},0,,done,5,,False,,0.{k}" for k in range(1, 5)]
+    (tmp_path / "sweep.csv").write_text("\n".join([head, *lines]))
+    call("report", tmp_path, "--out", tmp_path / name)
+    assert (tmp_path / name).read_bytes().startswith(start)
 
 
 @pytest.mark.parametrize(

@@ -1,20 +1,28 @@
 """The scripts run as they stand, and print what they promise."""
 
 import importlib.util
+import json
 import re
 from pathlib import Path
+from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 LESSONS = sorted(SCRIPTS.glob("train_*.py"))
 
 
-def run(name, capsys):
+def loaded(name):
+    """A script as a module."""
     spec = importlib.util.spec_from_file_location(name, SCRIPTS / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    module.main()
+    return module
+
+
+def run(name, capsys):
+    loaded(name).main()
     return capsys.readouterr().out
 
 
@@ -75,6 +83,19 @@ def test_float64_learns_a_function_further(capsys):
 def test_flax_module_learns(capsys):
     printed = run("train_flax_module", capsys)
     assert float(re.search(r"held-out accuracy ([\d.]+)", printed)[1]) > 0.85
+
+
+@pytest.mark.parametrize("name", ["rates", "network", "chain", "losses", "valley", "ensemble"])
+def test_the_tutorials_pictures_are_those_that_are_drawn(name):
+    drawing = loaded("draw_tutorial")
+    assert sorted(path.stem for path in drawing.FOLDER.glob("*.svg")) == sorted(drawing.PICTURES)
+    tree = ElementTree.parse(drawing.FOLDER / f"{name}.svg")
+    kept = json.loads(tree.find(".//{http://purl.org/dc/elements/1.1/}description").text)
+    drawn = drawing.facts(drawing.PICTURES[name]())
+    assert [axes["words"] for axes in kept] == [axes["words"] for axes in drawn]
+    for old, new in zip(kept, drawn, strict=True):
+        # 500 epochs on another processor end some thousandths apart; another seed, rate or width by tenths
+        np.testing.assert_allclose(np.array(new["lines"]), np.array(old["lines"]), rtol=5e-3, atol=5e-3)
 
 
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)

@@ -237,6 +237,9 @@ def test_tables_show_the_trace(subject):
     ]
     forward = {row[0]: row[1:] for row in found[0].rows}
     assert forward["dense[3]"][0] == f"{float(step.trace['dense'].z[2, 3]) + 0.0:.6g}"
+    slope = f"{float(step.trace['dense_1'].upstream[2, 0]):.6g}"
+    assert found[1].rows[0][3] == f"dL/da = 2 (a - y) / 32 = {slope}"
+    assert "summed over 32 rows" in found[3].title
     backward = {row[0]: row[1:] for row in found[2].rows}
     assert backward["dense_1[0]"][2] == f"{float(step.trace['dense_1'].delta[2, 0]):.6g}"
 

@@ -14,7 +14,7 @@ from jaxgd.reports.panels import Curve, Panel, compared, panels
 from jaxgd.reports.reading import Recorded, read_folder
 from jaxgd.reports.shell import document
 from jaxgd.reports.svg import panel_svg
-from jaxgd.reports.sweeping import read_sweep
+from jaxgd.reports.sweep_rows import read_sweep
 
 EVIL = "<script>alert('x')</script>&\""
 

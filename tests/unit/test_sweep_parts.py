@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 import jaxgd
-from jaxgd.reports.sweep import sweep_png
+from jaxgd.reports.sweep import sweep_picture
+from jaxgd.reports.sweep_rows import read_sweep
+from jaxgd.reports.sweep_values import sweep_values
 from jaxgd.sweeps import Halving, Member, Range, linear_range, log_range, random_search
 from jaxgd.sweeps.axes import changed_model, changed_optimizer
 from jaxgd.sweeps.folds import fold_rows
@@ -247,6 +249,14 @@ def test_csv_has_a_row_a_member():
     assert "4/2" in repr(found)
 
 
+def test_a_leaderboard_shows_twenty_members_and_their_metrics():
+    columns = {name: np.array([0.5]) for name in ("loss", "val_loss", "val_auc", "accuracy", "learning_rate")}
+    members = [Member(k, {}, k, None, MODEL, "done", None, History(columns)) for k in range(22)]
+    lines = table(*members, ranking=Ranking("val_loss", False)).leaderboard().splitlines()
+    assert lines[0].split() == ["rank", "seed", "fold", "status", "epochs", "val_loss", "val_auc"]
+    assert (len(lines), lines[-1]) == (22, "... and 2 more")
+
+
 def test_an_ensemble_averages_and_says_how_far_members_are_apart(rng):
     members = [member(place, 1.0 + place, params=MODEL.init(place)) for place in range(3)]
     x = rng.normal(size=(5, 2)).astype(np.float32)
@@ -271,13 +281,35 @@ def test_bytes_are_readable():
 @pytest.mark.parametrize("axes", [{}, {"a": [1, 100]}, {"a": ["x", "y"]}, {"a": [1, 2], "b": ["x", "y"]}])
 def test_every_number_of_axes_has_a_picture(axes):
     members = [member(place, 1.0 + place, settings) for place, settings in enumerate(product(axes))]
-    assert sweep_png(table(*members, axes=tuple(axes)), "a $title").startswith(b"\x89PNG")
+    assert sweep_picture(table(*members, axes=tuple(axes)), "a $title").startswith(b"\x89PNG")
 
 
-def test_parallel_lines_and_what_diverged_have_a_picture():
+def read_back(found, folder):
+    """A table as it is read from its file."""
+    found.to_csv(folder / "sweep.csv")
+    return read_sweep(folder)
+
+
+@pytest.mark.parametrize("upward", [False, True])
+def test_a_picture_of_the_file_is_that_of_the_table(tmp_path, upward):
+    axes = {"rate": [1e-3, 1.5, 0.25], "hidden": [(8, 4), (), (3,)]}
+    settings = [each for each in product(axes) for _ in range(2)]  # two members each
+    members = [member(place, 1.0 + place**2, each) for place, each in enumerate(settings)]
+    members[4] = member(4, math.nan, members[4].settings, status="diverged")
+    found = table(*members, axes=tuple(axes), ranking=Ranking("loss", upward))
+    assert sweep_values(read_back(found, tmp_path)) == sweep_values(found)
+    pictures = [sweep_picture(each, "title", "svg") for each in (found, read_back(found, tmp_path))]
+    assert pictures[0] == pictures[1]
+    assert pictures[0].startswith(b"<?xml")
+
+
+def test_parallel_lines_and_what_diverged_have_a_picture(tmp_path):
     axes = {"a": [0.1, 0.001, 10.0], "b": ["x", "y"], "c": [True, False]}
     members = [member(place, 1.0 + place, each) for place, each in enumerate(product(axes))]
     members[0] = member(0, math.nan, members[0].settings, status="diverged")
-    assert sweep_png(table(*members, axes=tuple(axes)), "title").startswith(b"\x89PNG")
+    assert sweep_picture(table(*members, axes=tuple(axes)), "title").startswith(b"\x89PNG")
+    assert sweep_picture(read_back(table(*members, axes=tuple(axes)), tmp_path), "title").startswith(
+        b"\x89PNG"
+    )
     nothing = [member(0, math.nan, {"a": 1}, status="diverged")]
-    assert sweep_png(table(*nothing, axes=("a",)), "title").startswith(b"\x89PNG")
+    assert sweep_picture(table(*nothing, axes=("a",)), "title").startswith(b"\x89PNG")

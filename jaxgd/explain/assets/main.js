@@ -1,5 +1,5 @@
 // What is being looked at, and what the controls do to it.
-const state = { step: 0, row: 0, moment: 0, chosen: { unit: [outside, 0] }, hidden: new Set(), plane: 0, read: null };
+const state = { step: 0, row: 0, moment: 0, chosen: { unit: [outside, 0] }, picked: {}, hidden: new Set(), plane: 0, read: null };
 const moments = makeMoments();
 
 // forward: the last stage that is computed; backward: the first stage that has deltas; stage: where we are.
@@ -11,7 +11,7 @@ function makeMoments() {
     const text = layer.dense ? `z = Σ x·w + b, a = ${layer.activation}(z)` : layer.text;
     list.push({ ...before, phase: "forward", stage: stageOf(k), forward: stageOf(k), title: `Forward: ${layer.name}`, text });
   });
-  list.push({ ...before, phase: "forward", stage: end, forward: end, title: "The loss", text: page.loss });
+  list.push({ ...before, phase: "forward", stage: end, forward: end, title: "The loss", text: `${page.loss} of ${page.rows === 1 ? "the row" : `all ${page.rows} rows`}` });
   for (let k = page.layers.length - 1; k >= 0; k -= 1) {
     const layer = page.layers[k];
     const text = layer.dense ? "δ = dL/da · f′(z), then dL/dw = Σ x·δ and dL/db = Σ δ over the rows; the lines now show dL/dw" : `the chain rule through ${layer.text}`;
@@ -43,8 +43,18 @@ function render() {
 
 function choose(chosen) {
   state.chosen = chosen;
+  if (chosen.unit) state.picked[chosen.unit[0]] = chosen.unit[1];
   showNetwork(state, moments[state.moment]);
   showDetails(state, moments[state.moment], choose);
+}
+
+// The panel goes along with the moment: to the unit of that stage that was looked at last.
+function follow() {
+  const { phase, stage } = moments[state.moment];
+  const there = Math.min(stage, lastStage);
+  const looked = state.chosen.unit ? state.chosen.unit[0] : stageOf(state.chosen.edge[0]);
+  if (phase !== "update" && looked !== there) state.chosen = { unit: [there, state.picked[there] ?? 0] };
+  render();
 }
 
 function walk(by) {
@@ -53,12 +63,12 @@ function walk(by) {
   else if (by > 0 && state.step < page.steps.length - 1) [state.step, state.moment] = [state.step + 1, first];
   else if (by < 0 && state.moment > first) state.moment -= 1;
   else if (by < 0 && state.step > 0) [state.step, state.moment] = [state.step - 1, last];
-  render();
+  follow();
 }
 
 function lastOf(phase) {
   state.moment = moments.map((moment) => moment.phase).lastIndexOf(phase);
-  render();
+  follow();
 }
 
 function listen() {
