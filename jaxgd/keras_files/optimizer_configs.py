@@ -33,7 +33,8 @@ _INTEGERS = frozenset(
         "warmup_steps",
     }
 )
-_OURS = ("constants", "documented", "exclude_from_weight_decay")
+_FORMS = ("documented", "starts_at_zero")
+_OURS = ("constants", "exclude_from_weight_decay", *_FORMS)
 """Settings that Keras's configurations do not have; they stand in the file's metadata."""
 
 _PATTERN = re.compile(r"[\w./:^$|*-]{0,100}")
@@ -143,8 +144,7 @@ def _read_ours(ours: Mapping[str, Any], where: str) -> dict[str, Any]:
     settings: dict[str, Any] = {}
     if "constants" in ours:
         settings["constants"] = check_string(ours["constants"], where)
-    if "documented" in ours:
-        settings["documented"] = check_flag(ours["documented"], where)
+    settings |= {name: check_flag(ours[name], where) for name in _FORMS if name in ours}
     if "exclude_from_weight_decay" in ours:
         patterns = check_list(ours["exclude_from_weight_decay"], where)
         settings["exclude_from_weight_decay"] = tuple(checked_pattern(each, where) for each in patterns)

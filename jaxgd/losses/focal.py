@@ -1,10 +1,12 @@
 """Focal cross-entropies: what is predicted well already counts less."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
+from jaxgd._checks import wrong
 from jaxgd._types import Array, Scalar
 from jaxgd.losses import _crossentropy_rules as rules
 from jaxgd.losses import _ties
@@ -95,10 +97,19 @@ def binary_focal_crossentropy(
     return evaluate(_BINARY_FOCAL, y_true, y_pred, sample_weight, reduction, **options)
 
 
+def _of_classes(alpha: Any, y_pred: Array) -> Any:
+    """One weight for all classes, or one for each on the last axis, which Keras rounds to float32."""
+    if not isinstance(alpha, tuple | list):
+        return alpha
+    if len(alpha) != y_pred.shape[-1]:
+        raise wrong("alpha", alpha, f"a number, or one for each of the {y_pred.shape[-1]} classes")
+    return jnp.asarray(alpha, jnp.float32).astype(y_pred.dtype)
+
+
 def _categorical_focal(
     y_true: Array,
     y_pred: Array,
-    alpha: Scalar = 0.25,
+    alpha: Any = 0.25,
     gamma: Scalar = 2.0,
     from_logits: bool = False,
     label_smoothing: Scalar = 0.0,
@@ -109,13 +120,13 @@ def _categorical_focal(
     share = probability / jnp.sum(probability, axis, keepdims=True)
     clipped = _ties.clip(share, rules.LOW, rules.HIGH)
     entropy = -target * jnp.log(clipped)
-    return jnp.sum(jnp.power(1.0 - clipped, gamma) * alpha * entropy, axis)
+    return jnp.sum(jnp.power(1.0 - clipped, gamma) * _of_classes(alpha, y_pred) * entropy, axis)
 
 
 def _categorical_focal_slope(
     y_true: Array,
     y_pred: Array,
-    alpha: Scalar = 0.25,
+    alpha: Any = 0.25,
     gamma: Scalar = 2.0,
     from_logits: bool = False,
     label_smoothing: Scalar = 0.0,
@@ -128,7 +139,8 @@ def _categorical_focal_slope(
     clipped = jnp.clip(share, rules.LOW, rules.HIGH)
     miss = 1.0 - clipped
     slope = gamma * jnp.power(miss, gamma - 1) * jnp.log(clipped) - jnp.power(miss, gamma) / clipped
-    share_slope = jnp.where(_ties.is_within(share, rules.LOW, rules.HIGH), alpha * target * slope, 0)
+    share_slope = _of_classes(alpha, y_pred) * target * slope
+    share_slope = jnp.where(_ties.is_within(share, rules.LOW, rules.HIGH), share_slope, 0)
     probability_slope = rules.through_share(share_slope, share, total, axis)
     if not from_logits:
         return probability_slope
@@ -145,7 +157,7 @@ def categorical_focal_crossentropy(
     *,
     sample_weight: Any = None,
     reduction: str | None = "sum_over_batch_size",
-    alpha: Scalar = 0.25,
+    alpha: Scalar | Sequence[float] = 0.25,
     gamma: Scalar = 2.0,
     from_logits: bool = False,
     label_smoothing: Scalar = 0.0,
@@ -156,13 +168,14 @@ def categorical_focal_crossentropy(
     value = sum(alpha (1 - q)**gamma (-y ln q)), q = y_pred / sum(y_pred), clipped to [1e-7, 1 - 1e-7]
 
     Args:
-      alpha, gamma: may be traced. The others, Returns, Raises: as `categorical_crossentropy`.
+      alpha: a weight for all classes, which may be traced, or a list with one for each class.
+      gamma: may be traced. The others, Returns, Raises: as `categorical_crossentropy`.
     Keras: CategoricalFocalCrossentropy. It clips from logits too.
     >>> round(float(categorical_focal_crossentropy([[0.0, 1.0]], [[0.5, 0.5]])), 6)
     0.043322
     """
     options = {
-        "alpha": alpha,
+        "alpha": tuple(alpha) if isinstance(alpha, list) else alpha,
         "gamma": gamma,
         "from_logits": from_logits,
         "label_smoothing": label_smoothing,

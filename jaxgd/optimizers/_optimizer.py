@@ -13,7 +13,7 @@ from jaxgd.optimizers._options import DEFAULTS, check_common, check_learning_rat
 from jaxgd.optimizers._rule import Rule
 from jaxgd.optimizers._state import OptimizerState
 
-_NOT_IN_CONFIG = ("exclude_from_weight_decay", "constants", "documented")
+_NOT_IN_CONFIG = ("exclude_from_weight_decay", "constants", "documented", "starts_at_zero")
 
 
 class Optimizer(optax.GradientTransformationExtraArgs):

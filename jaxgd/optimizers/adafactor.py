@@ -29,6 +29,12 @@ class AdafactorRule(Rule):
     slot_names = ("r", "c", "velocity")
     reads_params = True
 
+    bounded: bool = True
+
+    @classmethod
+    def static_fields(cls, settings: Mapping[str, Any]) -> dict[str, Any]:
+        return {"bounded": settings["relative_step"] or not settings["documented"]}
+
     def derive(self, values: Mapping[str, Any], cast: Cast) -> dict[str, Any]:
         return {**{name: values[name] for name in self.numbers}, "epsilon_2": cast(values["epsilon_2"])}
 
@@ -45,7 +51,9 @@ class AdafactorRule(Rule):
     ) -> tuple[dict[str, Array], dict[str, Any]]:
         taken = power(n.step, n.beta_2_decay, n.zero)
         kept = 1 - taken
-        rate = jnp.minimum(n.learning_rate, 1 / rounded(jnp.sqrt(n.step), n.zero))
+        rate = n.learning_rate
+        if self.bounded:
+            rate = jnp.minimum(rate, 1 / rounded(jnp.sqrt(n.step), n.zero))
         return {"rate": rate, "kept": kept, "taken": 1 - kept}, {}
 
     def leaf(self, n: SimpleNamespace, grad: Array, value: Array, slots: Slots) -> tuple[Array, Slots]:
@@ -78,6 +86,7 @@ def adafactor(
     epsilon_2: Scalar = 1e-3,
     clip_threshold: Scalar = 1.0,
     relative_step: bool = True,
+    documented: bool = False,
     **common: Unpack[CommonOptions],
 ) -> Optimizer:
     """Adafactor, without momentum.
@@ -92,7 +101,9 @@ def adafactor(
       epsilon_1: >= 0, added to squared gradients.
       epsilon_2: >= 0, the least size that a parameter is taken to have.
       clip_threshold: >= 0, the largest root mean square of u.
-      relative_step: changes nothing, as in Keras, where the rate is always bounded by 1 / sqrt(t).
+      relative_step: whether the rate is bounded by 1 / sqrt(t); without effect unless `documented`.
+      documented: False computes what Keras does, where the rate is always bounded. True lets
+        `relative_step=False` take the learning rate as it is, which Keras documents and does not do.
       **common: see the package docstring.
 
     Returns:
@@ -116,5 +127,6 @@ def adafactor(
         "epsilon_2": epsilon_2,
         "clip_threshold": clip_threshold,
         "relative_step": relative_step,
+        "documented": documented,
     }
     return build(AdafactorRule, settings, common)

@@ -33,11 +33,13 @@ class ScheduleFreeAdamWRule(Rule):
 
     warms_up: bool = False
     documented: bool = False
+    starts_at_zero: bool = False
 
     @classmethod
     def static_fields(cls, settings: Mapping[str, Any]) -> dict[str, Any]:
         steps = settings["warmup_steps"]
-        return {"warms_up": is_traced_or_array(steps) or steps > 0, "documented": settings["documented"]}
+        forms = {name: settings[name] for name in ("documented", "starts_at_zero")}
+        return {"warms_up": is_traced_or_array(steps) or steps > 0, **forms}
 
     def derive(self, values: Mapping[str, Any], cast: Cast) -> dict[str, Any]:
         numbers = {name: cast(values[name]) for name in self.numbers}
@@ -45,7 +47,8 @@ class ScheduleFreeAdamWRule(Rule):
         return {**numbers, **complements}
 
     def init_slot(self, name: str, path: str, value: Array, numbers: Mapping[str, Any]) -> Array:
-        return jnp.copy(value) if name == "momentum" else jnp.zeros_like(value)
+        copied = name == "momentum" and not self.starts_at_zero
+        return jnp.copy(value) if copied else jnp.zeros_like(value)
 
     def per_step(
         self, n: SimpleNamespace, shared: Mapping[str, Any]
@@ -77,6 +80,7 @@ def schedule_free_adamw(
     epsilon: Scalar = 1e-8,
     warmup_steps: Scalar = 0,
     documented: bool = False,
+    starts_at_zero: bool = False,
     **common: Unpack[CommonOptions],
 ) -> Optimizer:
     """Schedule-free AdamW, as Keras computes it.
@@ -92,6 +96,9 @@ def schedule_free_adamw(
       warmup_steps: >= 0, over how many steps the rate grows.
       documented: False computes what Keras's TensorFlow backend computes: z is read after it was changed.
         True computes the documented rule, in which x is the mean of z and w = beta_1 x + (1 - beta_1) z.
+      starts_at_zero: False starts z at the parameters, as Keras does eagerly and for a model that was loaded.
+        True starts it at 0, so that the first step forgets the initial weights: what Keras's `fit` does to
+        a model that it has just compiled, as the copy of the weights is lost while the graph is traced.
       **common: see the package docstring.
 
     Returns:
@@ -99,7 +106,8 @@ def schedule_free_adamw(
 
     Raises:
       TypeError, ValueError: an argument is no number or out of its range.
-    Keras: ScheduleFreeAdamW, bit-equal in float32. `optax.contrib.schedule_free_adamw` is another algorithm,
+    Keras: ScheduleFreeAdamW, bit-equal in float32; cases `optimizer/ScheduleFreeAdamW*`, and `fit` of a
+    compiled model in `fit/*ScheduleFreeAdamW*`. `optax.contrib.schedule_free_adamw` is another algorithm,
     18 % of the distance travelled away.
 
     >>> schedule_free_adamw().rule.warms_up
@@ -112,5 +120,6 @@ def schedule_free_adamw(
         "epsilon": epsilon,
         "warmup_steps": warmup_steps,
         "documented": documented,
+        "starts_at_zero": starts_at_zero,
     }
     return build(ScheduleFreeAdamWRule, settings, common)

@@ -48,6 +48,13 @@ def _activation(*subjects: str, **wanted: str) -> Callable[[Case], bool]:
     return applies
 
 
+def _is_rewritten(case: Case) -> bool:
+    """Whether a graph's schedule differs in one of the few steps of a case of `fit`."""
+    schedule = dict(case.options).get("schedule", ("",))
+    rounds = schedule[:3] == ("ExponentialDecay", 0.05, 3) or schedule[0] == "CosineDecayRestarts"
+    return rounds and case.family == "fit" and case.dtype == "float64" and case.get("run") is None
+
+
 KNOWN: tuple[KnownDifference, ...] = (
     KnownDifference(
         "gradient-at-infinity",
@@ -108,6 +115,23 @@ KNOWN: tuple[KnownDifference, ...] = (
         "for the other classes; jaxgd's is 0 for them.",
         math.inf,
         math.inf,
+    ),
+    KnownDifference(
+        "schedule-rewritten-in-a-graph",
+        _is_rewritten,
+        "TensorFlow's graph optimizer turns the float32 division of a schedule, step / decay_steps, into a "
+        "product with the rounded reciprocal; what it rewrites depends on the graph around. jaxgd computes "
+        "Keras's operations as written, and equals Keras to 1e-12 where it runs eagerly.",
+        1e-10,
+        1e-6,
+    ),
+    KnownDifference(
+        "documented-rule",
+        lambda case: case.family == "optimizer" and ("documented", True) in case.options,
+        "Keras computes another rule than it documents: z of ScheduleFreeAdamW is read after it was changed, "
+        "and relative_step=False of Adafactor is ignored. documented=True is the documented rule.",
+        1e-3,
+        10.0,
     ),
 )
 

@@ -2,7 +2,9 @@
 
 A schedule is a function of the step and a pytree whose leaves are its numbers. Its rates are bit for bit
 those that Keras computes operation by operation. Inside a `tf.function` TensorFlow rewrites a division by a
-constant as a multiplication, and is itself up to 2e-6 of the first rate away from that.
+constant as a multiplication, and is itself up to 2e-6 of the first rate away from that: weights after `fit`
+in float64 then differ by about 1e-8 (the known difference "schedule-rewritten-in-a-graph"), and by less than
+1e-12 where Keras runs eagerly.
 """
 
 from jaxgd.schedules._schedule import Schedule

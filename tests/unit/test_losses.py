@@ -175,3 +175,10 @@ def test_get_normalises():
 def test_errors(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+def test_a_focal_weight_for_each_class_fits_the_classes():
+    value = losses.categorical_focal_crossentropy([[0.0, 1.0]], [[0.5, 0.5]], alpha=[0.9, 0.5], gamma=0.0)
+    np.testing.assert_allclose(value, 0.5 * np.log(2), rtol=1e-6)
+    with pytest.raises(ValueError, match="alpha: expected a number, or one for each of the 2 classes"):
+        losses.categorical_focal_crossentropy([[0.0, 1.0]], [[0.5, 0.5]], alpha=[0.9, 0.5, 0.1])

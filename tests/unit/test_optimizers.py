@@ -84,6 +84,20 @@ def test_documented_schedule_free_rule_is_another():
     assert np.max(np.abs(kernel(taken) - kernel(documented))) > 0.01
 
 
+def test_schedule_free_adamw_can_forget_the_initial_weights_as_keras_does():
+    params, _ = run(optimizers.schedule_free_adamw(0.5, starts_at_zero=True), 1)
+    np.testing.assert_allclose(kernel(params), -0.5 * np.sign(kernel(GRADS)), rtol=1e-6)
+
+
+def test_documented_adafactor_takes_the_rate_as_it_is():
+    taken, _ = run(optimizers.adafactor(4.0, relative_step=False), 1)
+    documented, _ = run(optimizers.adafactor(4.0, relative_step=False, documented=True), 1)
+    bounded, _ = run(optimizers.adafactor(4.0, documented=True), 1)
+    np.testing.assert_array_equal(kernel(taken), kernel(bounded))
+    moved, farther = kernel(taken) - kernel(PARAMS), kernel(documented) - kernel(PARAMS)
+    np.testing.assert_allclose(farther, 4.0 * moved, rtol=1e-5)
+
+
 # The order of events.
 
 

@@ -24,11 +24,24 @@ OPTIMIZERS: dict[str, tuple[str, dict[str, Any]]] = {
     "schedule": ("RMSprop", {"schedule": ("ExponentialDecay", 0.05, 2, 0.5)}),
     "loss scale": ("Adam", {"learning_rate": 0.01, "loss_scale_factor": 64.0}),
     "nadam": ("Nadam", {"learning_rate": 0.01}),
+    "schedule free, lost copy": ("ScheduleFreeAdamW", {"learning_rate": 0.05, "starts_at_zero": True}),
 }
+SCHEDULES: tuple[tuple[Any, ...], ...] = (
+    ("CosineDecay", 0.05, 7, 0.1),
+    ("CosineDecayRestarts", 0.05, 3, 1.5, 0.9, 0.1),
+    ("ExponentialDecay", 0.05, 3, 0.7),
+    ("InverseTimeDecay", 0.1, 3, 0.7),
+    ("PiecewiseConstantDecay", (1, 3), (0.1, 0.05, 0.02)),
+    ("PolynomialDecay", 0.05, 7, 0.01, 2.5),
+)
+"""Not of powers of 2, so that every operation rounds."""
 
 
 def cases() -> Iterator[Case]:
-    """Every stack, every loss, every kind of optimizer, in both precisions."""
+    """Every stack, every loss, every kind of optimizer, every schedule, in both precisions.
+
+    Keras runs a graph, as it does by default, or operation by operation where `run` says "eagerly".
+    """
     combinations = [
         *((stack, "sparse_categorical_crossentropy", "adam") for stack in STACKS),
         *(("tanh", loss, "nesterov") for loss in OUTPUTS),
@@ -39,6 +52,13 @@ def cases() -> Iterator[Case]:
         case = Case("fit", stack, options_of(**arguments), options_of(loss=loss, optimizer=name))
         yield case
         yield replace(case, dtype="float32")
+    setting = {"loss": "huber", "optimizer": "ScheduleFreeAdamW", "run": "eagerly"}
+    yield Case("fit", "tanh", options_of(learning_rate=0.05), options_of(**setting))
+    for schedule in SCHEDULES:
+        setting = {"loss": "huber", "optimizer": "SGD"}
+        case = Case("fit", "tanh", options_of(schedule=schedule, momentum=0.9), options_of(**setting))
+        yield replace(case, setting=options_of(**setting, run="eagerly"))
+        yield from (case, replace(case, dtype="float32"))
 
 
 def inputs(case: Case) -> Results:

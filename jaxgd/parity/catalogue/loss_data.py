@@ -41,6 +41,7 @@ VARIANTS: list[tuple[str, str, dict[str, Any]]] = [
     ("categorical_crossentropy", "loose_logits", {"from_logits": True}),
     ("categorical_focal_crossentropy", "one_hot", {}),
     ("categorical_focal_crossentropy", "one_hot_logits", {"from_logits": True, "gamma": 1.7, "alpha": 0.3}),
+    ("categorical_focal_crossentropy", "one_hot", {"alpha": (0.1, 0.3, 0.2, 0.5, 0.25)}),
     ("sparse_categorical_crossentropy", "labels", {}),
     ("sparse_categorical_crossentropy", "labels_loose", {}),
     ("sparse_categorical_crossentropy", "label_logits", {"from_logits": True}),

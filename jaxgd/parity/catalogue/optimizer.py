@@ -17,6 +17,7 @@ from jaxgd.parity.catalogue import optimizer_data, optimizer_plain
 from jaxgd.parity.catalogue.optimizer_data import (
     COMMON,
     FEW,
+    FORMS,
     LONG,
     REGIMES,
     SHAPES,
@@ -43,6 +44,8 @@ def cases() -> Iterator[Case]:
 
 def _single_cases() -> Iterator[Case]:
     seen: set[str] = set()
+    for subject, options in FORMS:
+        yield Case("optimizer", subject, options_of(**options))
     for subject, options in VARIANTS:
         own = options_of(**options)
         for common in COMMON if subject not in seen else FEW:

@@ -5,13 +5,22 @@ from typing import Any
 
 import numpy as np
 
+from jaxgd import schedules as ours
 from jaxgd.parity.case import Case
-from jaxgd.schedules import cosine_decay, exponential_decay
 
 SHAPES = {"h/kernel": (5, 7), "h/bias": (7,), "out/kernel": (7, 3)}
 STEPS, LONG = 20, 200
 REGIMES = ("normal", "scale 1e-3", "scale 1e-6", "zero rows")
-schedules = SimpleNamespace(ExponentialDecay=exponential_decay, CosineDecay=cosine_decay)
+schedules = SimpleNamespace(
+    CosineDecay=ours.cosine_decay,
+    CosineDecayRestarts=ours.cosine_decay_restarts,
+    ExponentialDecay=ours.exponential_decay,
+    InverseTimeDecay=ours.inverse_time_decay,
+    PiecewiseConstantDecay=ours.piecewise_constant_decay,
+    PolynomialDecay=ours.polynomial_decay,
+)
+OURS = ("documented", "starts_at_zero")
+"""Arguments that Keras's classes do not have."""
 
 VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("SGD", {}),
@@ -44,6 +53,11 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("ScheduleFreeAdamW", {}),
     ("ScheduleFreeAdamW", {"warmup_steps": 10}),
 ]
+FORMS: list[tuple[str, dict[str, Any]]] = [
+    ("Adafactor", {"learning_rate": 0.5, "relative_step": False, "documented": True}),
+    ("ScheduleFreeAdamW", {"documented": True}),
+]
+"""What Keras documents and does not compute: known differences."""
 WRAPPERS: list[tuple[str, dict[str, Any]]] = [
     ("LossScaleOptimizer", {"inner": "Adam", "initial_scale": 64.0, "dynamic_growth_steps": 3}),
     ("LossScaleOptimizer", {"inner": "SGD", "initial_scale": 4.0, "dynamic_growth_steps": 5}),

@@ -13,7 +13,8 @@ def expected(case: Case, inputs: Results) -> Results:
     model = keras_model(case.subject, loss, inputs["seed"], inputs["names"])
     set_weights(model, inputs["start"], inputs["names"])
     optimizer = make_optimizer(case.get("optimizer"), inputs["arguments"])
-    model.compile(optimizer=optimizer, loss=loss, metrics=inputs["metrics"], jit_compile=False)
+    eagerly = case.get("run") == "eagerly"
+    model.compile(optimizer, loss, metrics=inputs["metrics"], jit_compile=False, run_eagerly=eagerly)
     history = model.fit(
         data["x"], data["y"], sample_weight=data["weights"], **inputs["fit"], verbose=0
     ).history

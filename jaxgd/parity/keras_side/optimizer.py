@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from jaxgd.parity.case import Case, Results
-from jaxgd.parity.catalogue.optimizer_data import moved
+from jaxgd.parity.catalogue.optimizer_data import OURS, moved
 from jaxgd.parity.keras_side import executed
 
 
@@ -23,7 +23,7 @@ class _InFloatx(keras.optimizers.schedules.LearningRateSchedule):
 
 def make_optimizer(class_name: str, arguments: dict[str, Any]) -> Any:
     """An optimizer from the arguments of a case, in Keras's own words."""
-    given = dict(arguments)
+    given = {name: value for name, value in arguments.items() if name not in OURS}
     patterns = given.pop("exclude_from_weight_decay", None)
     if "schedule" in given:
         name, *numbers = given.pop("schedule")
