@@ -107,7 +107,8 @@ def get(
     Args:
       identifier: a name, alias or class name of Keras's metrics or losses; "accuracy" or "acc", which the
         shapes decide; a `Metric`; a `Loss`, a loss function, or any function (y_true, y_pred) -> one value a
-        sample.
+        sample. A function of yours gets the targets in the shape that you gave them, as in Keras: [rows]
+        beside an output [rows, 1] (a loss gets both as [rows, 1]).
       output_shape, target_shape: the shapes of y_pred and y_true, needed for "accuracy"; without them
         "Accuracy" is the class of that name, exact equality.
       loss: the model's loss; decides "accuracy" where shapes are not given.
