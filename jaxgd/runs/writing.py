@@ -81,6 +81,8 @@ def inferred(plan: AnyPlan) -> dict[str, Any]:
     encoding, facts = plan.encoding, plan.facts
     kinds = [column.kind for column in encoding.columns]
     rate = plan.optimizer.settings["learning_rate"]
+    if callable(rate):  # a schedule, where this run begins
+        rate = rate(0 if plan.opt_state is None else plan.opt_state.count)
     return {
         "target": encoding.target,
         "task": encoding.task,

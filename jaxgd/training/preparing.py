@@ -106,7 +106,8 @@ def check_state(model: Model, optimizer: Any, state: TrainState) -> None:
     expected = jax.tree.structure(jax.eval_shape(optimizer.init, moving))
     if jax.tree.structure(state.opt_state) != expected:
         raise ValueError(
-            f"state: expected the slots of {optimizer.name!r} with these options, got another optimizer's."
+            f"state: expected the slots of {optimizer.name!r} with these options, got another optimizer's. "
+            "Give optimizer= the one that the state was made with; of a Keras file: training.optimizer."
         )
 
 
