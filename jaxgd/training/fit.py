@@ -119,7 +119,8 @@ def fit(
         after 200 of them, evenly spread). It must not keep the state's arrays; no number of the run
         depends on it.
 
-    Returns: a `FitResult`.
+    Returns: a `FitResult`. A run that is not finite any more ends without an error, even in its first epoch,
+      when the history is empty: look at `result.divergence`, which is None if all went well.
     Raises:
       TypeError, ValueError: an argument that does not fit, or a checkpoint (`CheckpointError`); nothing has
         run then.

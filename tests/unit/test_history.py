@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import jaxgd
 from jaxgd.training import History, history
 
 
@@ -14,6 +15,14 @@ def short(monkeypatch):
 def of(first, last):
     """The epochs first to last, each with its own number as loss."""
     return {"loss": np.arange(first, last + 1, dtype=np.float64), "m": np.ones((last - first + 1, 2))}
+
+
+def test_a_result_is_shown_in_one_line():
+    result = jaxgd.fit(jaxgd.mlp([2, 1]), np.ones((4, 2)), np.ones((4, 1)), epochs=2, metrics=["mae"])
+    shown = f"2 epochs, loss {result.history['loss'][-1]:.4g}, mae {result.history['mae'][-1]:.4g}"
+    assert repr(result.history) == f"History({shown})"
+    assert repr(result) == f"FitResult({shown}, compilations {result.compilations})"
+    assert repr(History()) == "History(0 epochs)"
 
 
 def test_all_epochs_of_a_usual_run_are_kept():
