@@ -17,6 +17,22 @@ def of(first, last):
     return {"loss": np.arange(first, last + 1, dtype=np.float64), "m": np.ones((last - first + 1, 2))}
 
 
+class Theirs:
+    """As Keras's objects say where they come from."""
+
+    __module__ = "keras.src.losses.losses"
+
+
+def test_habits_from_elsewhere_are_answered():
+    model, x, y = jaxgd.mlp([2, 1]), np.ones((4, 2)), np.ones((4, 1))
+    with pytest.raises(TypeError, match="Give the name 'Theirs'"):
+        jaxgd.fit(model, x, y, loss=Theirs())
+    with pytest.raises(TypeError, match=r"expected \{label: weight\}, got 'balanced'"):
+        jaxgd.fit(model, x, y, class_weight="balanced")
+    with pytest.raises(TypeError, match=r"Give model\.key\(0\)"):
+        jaxgd.TrainState.create(params=model.init(0), optimizer="sgd", key=0)
+
+
 def test_a_result_is_shown_in_one_line():
     result = jaxgd.fit(jaxgd.mlp([2, 1]), np.ones((4, 2)), np.ones((4, 1)), epochs=2, metrics=["mae"])
     shown = f"2 epochs, loss {result.history['loss'][-1]:.4g}, mae {result.history['mae'][-1]:.4g}"
