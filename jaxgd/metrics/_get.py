@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from jaxgd import losses
-from jaxgd._checks import is_traced_or_array, unknown_name, wrong
+from jaxgd._checks import is_traced_or_array, of_keras, unknown_name, wrong
 from jaxgd._named import sorted_options
 from jaxgd._types import Shape
 from jaxgd.metrics import accuracy, auc, confusion, fscore, iou, regression
@@ -143,6 +143,8 @@ def get(
 
 
 def _from_callable(identifier: Any, name: str | None, options: dict[str, Any]) -> Metric:
+    if of_keras(identifier):
+        raise TypeError(f"metrics: got an object of Keras. Give the name {type(identifier).__name__!r}.")
     loss = losses.get(identifier, **options)
     definition = LOSS if loss.explicit else FUNCTION
     return Metric(name or loss.name, definition, (("loss", loss),))

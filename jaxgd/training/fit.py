@@ -20,6 +20,7 @@ from jaxgd.training.placed_rows import num_rows_of
 from jaxgd.training.placement import make_placement
 from jaxgd.training.preparing import (
     check_kinds,
+    check_model,
     check_on_divergence,
     first_state,
     make_order,
@@ -129,6 +130,7 @@ def fit(
     started = time.perf_counter()
     layout = hosts_layout(check_devices(devices))
     with hosts.together("fit"):
+        check_model(model)
         check_integer("epochs", epochs, 0)
         check_integer("batch_size", batch_size, 1)
         check_integer("initial_epoch", initial_epoch, 0)

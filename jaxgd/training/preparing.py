@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxgd._checks import check_integer, unknown_name, wrong
+from jaxgd._checks import check_integer, of_keras, unknown_name, wrong
 from jaxgd._statistics import partition
 from jaxgd._types import Params
 from jaxgd.model_base import Model
@@ -90,6 +90,14 @@ def check_kinds(early_stopping: Any, seed: Any, params: Any, state: Any) -> None
     check_seed(seed)
     if state is not None and params is not None:
         raise ValueError("params: expected not together with state, which has its own.")
+
+
+def check_model(model: Any) -> None:
+    """Raises TypeError for a model that is none of jaxgd's."""
+    if of_keras(model):
+        raise TypeError(
+            "model: got a model of Keras. Save it as model.keras and give jaxgd.load('model.keras')[0]."
+        )
 
 
 def check_seed(seed: Any) -> None:

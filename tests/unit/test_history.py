@@ -27,6 +27,14 @@ def test_habits_from_elsewhere_are_answered():
     model, x, y = jaxgd.mlp([2, 1]), np.ones((4, 2)), np.ones((4, 1))
     with pytest.raises(TypeError, match="Give the name 'Theirs'"):
         jaxgd.fit(model, x, y, loss=Theirs())
+    with pytest.raises(TypeError, match=r"Save it as model\.keras"):
+        jaxgd.fit(Theirs(), x, y)
+    with pytest.raises(TypeError, match="metrics: got an object of Keras"):
+        jaxgd.fit(model, x, y, metrics=[Theirs()])
+    with pytest.raises(TypeError, match="This one is of Keras"):
+        jaxgd.fit(model, x, y, optimizer=Theirs())
+    with pytest.raises(TypeError, match=r"a call of it returns: adam\(\.\.\.\)"):
+        jaxgd.fit(model, x, y, optimizer=jaxgd.optimizers.adam)
     with pytest.raises(TypeError, match=r"expected \{label: weight\}, got 'balanced'"):
         jaxgd.fit(model, x, y, class_weight="balanced")
     with pytest.raises(TypeError, match=r"Give model\.key\(0\)"):
