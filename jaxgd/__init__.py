@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from jaxgd import (
         activations,
         backprop,
+        checkpoints,
         constraints,
         data,
         estimators,
@@ -58,9 +59,11 @@ if TYPE_CHECKING:
 _MODULES = (
     "activations",
     "backprop",
+    "checkpoints",
     "constraints",
     "data",
     "estimators",
+    "graphs",
     "initializers",
     "keras_files",
     "layers",
@@ -117,6 +120,7 @@ __all__ = [
     "TrainState",
     "activations",
     "backprop",
+    "checkpoints",
     "constraints",
     "data",
     "estimators",

@@ -7,6 +7,12 @@ from numbers import Integral, Real
 from typing import Any
 
 
+def of_keras(value: Any) -> bool:
+    """Whether a value is an object of Keras, which is not imported for that."""
+    kinds = type(value).__mro__
+    return any(each.__module__.split(".")[0] in ("keras", "tf_keras") for each in kinds)
+
+
 def unknown_name(kind: str, name: object, known: Iterable[str]) -> ValueError:
     """The error for a name that is not in a registry, with the nearest name that is."""
     names = sorted(known)

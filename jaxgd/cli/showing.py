@@ -47,7 +47,10 @@ def show_results(output: Output, folder: Path, config: dict[str, Any], with_repo
     if config["settings"]["patience"] is not None:
         output.line("The held-out rows also chose the epoch, so these numbers are somewhat too good.")
     if results["interrupted"]:
-        output.line(f"Interrupted after {results['steps']:,} steps; what was reached is saved.")
+        output.line(
+            f"Interrupted after {results['steps']:,} steps; what was reached is saved. "
+            f"Go on with: jaxgd train --resume {folder}"
+        )
     output.line(f"Run folder: {folder}")
     if with_report:
         output.line(f"Report:     {folder / 'report.html'}")

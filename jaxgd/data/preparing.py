@@ -54,9 +54,9 @@ def prepare(
 
     The target, unless named: a column called target, label, class or y (in this order, in upper or lower
     case), else the last column. The task, unless given: text and bools are classes; so are integers with at
-    most 20 distinct values that are met twice each on average (or two values only); other numbers are a
-    regression. Two classes are `binary`, more are `multiclass`; the labels are places in the sorted list of
-    classes.
+    most 20 distinct values that are met twice each on average (or two values only), and numbers that are
+    0.0 and 1.0 alone; other numbers are a regression. Two classes are `binary`, more are `multiclass`; the
+    labels are places in the sorted list of classes.
 
     Args:
       table: at least one column besides the target.

@@ -81,12 +81,17 @@ def integers_again(kept: np.ndarray, before: np.ndarray) -> np.ndarray:
 
 
 def _is_amount(column: np.ndarray) -> bool:
-    """Whether a target is a number to predict: a float, or an integer with many values or few rows each."""
+    """Whether a target is a number to predict: a float, or an integer with many values or few rows each.
+
+    Floats that are 0 and 1 alone are classes, which is how tables with a gap elsewhere write them. Other
+    whole floats stay numbers: counts and ratings look like that too.
+    """
     if not is_numeric(column):
         return False
+    distinct = np.unique(column)
     if column.dtype.kind == "f":
-        return True
-    num_distinct = len(np.unique(column))
+        return distinct.tolist() != [0.0, 1.0]
+    num_distinct = len(distinct)
     return num_distinct > _FEW or (num_distinct > 2 and 2 * num_distinct > len(column))
 
 

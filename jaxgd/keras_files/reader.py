@@ -204,7 +204,8 @@ def _read(
         return model, params, None
     optimizer = optimizers.get(training.optimizer)
     state = read_state(model, optimizer, params, file, layout)
-    return model, params, replace(training, optimizer=optimizer, opt_state=state)
+    loaded = None if state is None else (params, state)
+    return model, params, replace(training, optimizer=optimizer, opt_state=state, loaded=loaded)
 
 
 def _layout(optimizer: Optimizer, described: _Described, shapes: Params, file: ArrayFile) -> dict[str, Cell]:

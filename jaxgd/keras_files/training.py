@@ -1,13 +1,15 @@
 """What a file knows about the training of its model."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxgd._types import Params
 from jaxgd.optimizers import Optimizer, OptimizerState
-from jaxgd.training import TrainState
+from jaxgd.training import FitResult, TrainState
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,8 @@ class KerasTraining:
     weighted_metrics: Any = ()
     loss_weights: Any = None
     notes: tuple[str, ...] = ()
+    loaded: tuple[Params, OptimizerState] | None = field(default=None, repr=False, compare=False)
+    """The parameters and the state that came out of a file together: `save` tells if only one went on."""
 
     @property
     def iterations(self) -> int:
@@ -53,3 +57,18 @@ class KerasTraining:
         if self.opt_state is None or not isinstance(self.optimizer, Optimizer):
             raise ValueError("training: expected an optimizer with its state, as `load` gives it.")
         return TrainState(jnp.asarray(self.opt_state.count, jnp.int32), params, self.opt_state, key)
+
+    def after(self, result: FitResult) -> "KerasTraining":
+        """The same with the optimizer's state after more training: `save(path, model, result, training)`.
+
+        Args:
+          result: of a `fit` with this optimizer.
+        """
+        return replace(self, opt_state=result.state.opt_state, loaded=None)
+
+    def is_behind(self, params: Params) -> bool:
+        """Whether parameters were trained on since they were loaded, and the optimizer's state was not."""
+        if self.loaded is None or self.opt_state is not self.loaded[1]:
+            return False
+        pairs = zip(jax.tree.leaves(params), jax.tree.leaves(self.loaded[0]), strict=True)
+        return not all(one is other or np.array_equal(one, other, equal_nan=True) for one, other in pairs)

@@ -2,6 +2,7 @@
 
 import datetime
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from jaxgd.keras_files.optimizer_wrappers import write_optimizer, written_ours
 from jaxgd.keras_files.training import KerasTraining
 from jaxgd.keras_files.weights import check_params, group_names, param_shapes, params_arrays, variables
 from jaxgd.model_base import Model
+from jaxgd.training import FitResult
 
 KERAS_VERSION = "3.15.1"
 """The Keras whose format is written."""
@@ -32,7 +34,7 @@ _ENDINGS = (".keras", ".weights.h5", ".safetensors")
 def save(
     path: str | os.PathLike[str],
     model: Model,
-    params: Params,
+    params: Params | FitResult,
     training: KerasTraining | None = None,
     *,
     date_saved: datetime.datetime | None = None,
@@ -45,7 +47,8 @@ def save(
       path: a name that ends in ".keras"; for weights alone in ".weights.h5", which `Model.load_weights`
         opens, or in ".safetensors", whose arrays are named "layer/leaf".
       model: from `mlp`, `sequential` or `load`.
-      params: its parameters.
+      params: its parameters; or the `FitResult` of more training, whose optimizer state then replaces that
+        of `training`.
       training: loss, optimizer, its state and metrics, so that Keras's `fit` goes on where jaxgd stopped;
         None writes the network alone. In a `.weights.h5` only the state has a place.
       date_saved: stands in the file; now, by default.
@@ -67,6 +70,9 @@ def save(
     ...     load(path)[0]
     sequential([dense(3, activation='relu'), dense(1)], input_size=2)
     """
+    if isinstance(params, FitResult):
+        training = None if training is None else training.after(params)
+        params = params.params
     with failing_in("model"):
         content = _content(os.fspath(path), model, params, training, date_saved or datetime.datetime.now())
     write_bytes(Path(path), content)
@@ -88,6 +94,12 @@ def _content(
         from jaxgd.keras_files import safetensors_files
 
         return safetensors_files.dumps(params)
+    if training is not None and training.is_behind(params):
+        warnings.warn(
+            "training: its optimizer state is that of the file, but the parameters are others by now. Give "
+            "the FitResult in their place: save(path, model, result, training).",
+            stacklevel=4,
+        )
     compiled, state, of_optimizer, names = _training(model, shapes, params, training)
     arrays = params_arrays(params, variables(model, shapes)) | state
     weights = write_arrays(arrays, group_names(model, model.kind) | names)

@@ -4,7 +4,7 @@ import functools
 from collections.abc import Callable, Hashable
 from typing import Any
 
-from jaxgd._checks import is_traced_or_array, unknown_name
+from jaxgd._checks import is_traced_or_array, of_keras, unknown_name
 from jaxgd._named import sorted_options
 from jaxgd._types import Array, Shape
 from jaxgd.losses._loss import Loss, defaults_of
@@ -79,6 +79,9 @@ def get(identifier: Any, reduction: str | None = "sum_over_batch_size", **option
         if identifier not in known:
             raise unknown_name("loss", identifier, known)
         return _make(_function_named(known[identifier]), reduction, options)
+    if of_keras(identifier):
+        name = type(identifier).__name__
+        raise TypeError(f"loss: got an object of Keras. Give the name {name!r}, or a Loss of jaxgd.losses.")
     if not callable(identifier) or isinstance(identifier, type):
         raise TypeError(f"loss: expected a name, a Loss or a function, got {identifier!r}.")
     return _make(identifier, reduction, options)

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from jaxgd._named import Named
 from jaxgd._types import Array
-from jaxgd.losses._align import compute_dtype
+from jaxgd.losses._align import compute_dtype, match_rank
 from jaxgd.losses._reduction import Weighting, expand_rows, make_weighting
 from jaxgd.losses._rule import RULES, Rule, along, couples_rows
 
@@ -77,7 +77,8 @@ class Loss(Named):
         """The reduced loss: what Keras gives for the rows where `row_mask` is True, and only these.
 
         Args:
-          y_true, y_pred, logits: as in `values`.
+          y_true, y_pred, logits: as in `values`. A function of the user's gets targets [batch] as [batch, 1]
+            where y_pred is [batch, 1], and y_pred [batch] as [batch, 1] where the targets are, as in Keras.
           sample_weight: float[batch], [batch, 1] or of the values' shape.
           row_mask: bool[batch], False for rows that fill up a short batch: they add exactly 0 to the value
             and get a gradient of exactly 0, whatever they hold. None: every row exists, nothing is masked.
@@ -87,6 +88,8 @@ class Loss(Named):
         Raises:
           ValueError: shapes do not match, or a row mask meets a loss that cannot tell rows apart.
         """
+        if self.rule is None:  # those of this package match ranks themselves
+            y_true, y_pred = match_rank(jnp.asarray(y_true), jnp.asarray(y_pred))
         y_true, y_pred, logits = self.hide_padding(y_true, y_pred, logits, row_mask)
         values = self.values(y_true, y_pred, logits)
         return self._weighting(y_true, y_pred, values, sample_weight, row_mask, mask).apply(values)

@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from jaxgd import losses
-from jaxgd._checks import is_traced_or_array, unknown_name, wrong
+from jaxgd._checks import is_traced_or_array, of_keras, unknown_name, wrong
 from jaxgd._named import sorted_options
 from jaxgd._types import Shape
 from jaxgd.metrics import accuracy, auc, confusion, fscore, iou, regression
@@ -107,7 +107,8 @@ def get(
     Args:
       identifier: a name, alias or class name of Keras's metrics or losses; "accuracy" or "acc", which the
         shapes decide; a `Metric`; a `Loss`, a loss function, or any function (y_true, y_pred) -> one value a
-        sample.
+        sample. A function of yours gets the targets in the shape that you gave them, as in Keras: [rows]
+        beside an output [rows, 1] (a loss gets both as [rows, 1]).
       output_shape, target_shape: the shapes of y_pred and y_true, needed for "accuracy"; without them
         "Accuracy" is the class of that name, exact equality.
       loss: the model's loss; decides "accuracy" where shapes are not given.
@@ -142,6 +143,8 @@ def get(
 
 
 def _from_callable(identifier: Any, name: str | None, options: dict[str, Any]) -> Metric:
+    if of_keras(identifier):
+        raise TypeError(f"metrics: got an object of Keras. Give the name {type(identifier).__name__!r}.")
     loss = losses.get(identifier, **options)
     definition = LOSS if loss.explicit else FUNCTION
     return Metric(name or loss.name, definition, (("loss", loss),))

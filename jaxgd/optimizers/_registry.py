@@ -5,7 +5,7 @@ from typing import Any
 
 import optax
 
-from jaxgd._checks import unknown_name
+from jaxgd._checks import of_keras, unknown_name
 from jaxgd.optimizers._foreign import from_optax
 from jaxgd.optimizers._optimizer import Optimizer
 from jaxgd.optimizers.adadelta import adadelta
@@ -91,7 +91,12 @@ def get(identifier: str | optax.GradientTransformation) -> Optimizer:
     if isinstance(identifier, optax.GradientTransformation):
         return from_optax(identifier)
     if not isinstance(identifier, str):
-        raise TypeError(f"optimizer: expected a name or an optimizer, got {identifier!r}.")
+        hint = ""
+        if of_keras(identifier):
+            hint = " This one is of Keras. Use that of jaxgd.optimizers with the same numbers."
+        elif callable(identifier):
+            hint = f" Give what a call of it returns: {getattr(identifier, '__name__', 'it')}(...)."
+        raise TypeError(f"optimizer: expected a name or an optimizer, got {identifier!r}.{hint}")
     factory = _BY_LOWER_NAME.get(identifier.lower())
     if factory is None:
         raise unknown_name("optimizer", identifier, _BY_LOWER_NAME)

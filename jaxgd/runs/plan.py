@@ -311,7 +311,10 @@ def _fitting_loss(loss: losses.Loss, task: str) -> losses.Loss:
     """Raises ValueError for a loss that means nothing for a task."""
     needs_classes = any(word in loss.name for word in _FOR_CLASSES)
     if task == "regression" and needs_classes:
-        raise ValueError(f"loss: {loss.name} is for classes, but the task is a regression.")
+        raise ValueError(
+            f"loss: {loss.name} is for classes, but the task is a regression. "
+            "Give --task binary or --task multiclass if the target's numbers are classes."
+        )
     if task != "multiclass" and "categorical" in loss.name:
         raise ValueError(f"loss: {loss.name} is for several outputs, but the task ({task}) has one.")
     return loss

@@ -80,7 +80,9 @@ def inferred(plan: AnyPlan) -> dict[str, Any]:
     """What the settings left open and the data decided."""
     encoding, facts = plan.encoding, plan.facts
     kinds = [column.kind for column in encoding.columns]
-    rate = plan.optimizer.settings["learning_rate"]
+    rate: Any = plan.optimizer.settings["learning_rate"]
+    if callable(rate):  # a schedule, where this run begins
+        rate = rate(0 if plan.opt_state is None else plan.opt_state.count)
     return {
         "target": encoding.target,
         "task": encoding.task,

@@ -35,7 +35,8 @@ class Checkpoint:
     """Where and how often a run is saved while it goes on.
 
     A run that finds a checkpoint of its own in the folder continues from it, bit for bit as if it had never
-    ended. SIGTERM, unless the program has a handler of its own, saves and then ends the process.
+    ended. SIGTERM, unless the program has a handler of its own, saves and then ends the process. So does
+    Ctrl-C, which then raises KeyboardInterrupt; Ctrl-C again does so without waiting for the chunk to end.
 
     Args:
       folder: of this run alone.

@@ -21,6 +21,7 @@ from jaxgd.training.placed_rows import num_rows_of
 from jaxgd.training.placement import make_placement
 from jaxgd.training.preparing import (
     check_kinds,
+    check_model,
     check_on_divergence,
     first_state,
     make_order,
@@ -120,7 +121,8 @@ def fit(
         after 200 of them, evenly spread). It must not keep the state's arrays; no number of the run
         depends on it.
 
-    Returns: a `FitResult`.
+    Returns: a `FitResult`. A run that is not finite any more ends without an error, even in its first epoch,
+      when the history is empty: look at `result.divergence`, which is None if all went well.
     Raises:
       TypeError, ValueError: an argument that does not fit, or a checkpoint (`CheckpointError`); nothing has
         run then.
@@ -129,6 +131,7 @@ def fit(
     started = time.perf_counter()
     layout = hosts_layout(check_devices(devices))
     with hosts.together("fit"):
+        check_model(model)
         check_integer("epochs", epochs, 0)
         check_integer("batch_size", batch_size, 1)
         check_integer("initial_epoch", initial_epoch, 0)

@@ -44,6 +44,18 @@ class History(Mapping[str, np.ndarray]):
     def __len__(self) -> int:
         return len(self.columns)
 
+    def __repr__(self) -> str:
+        return f"History({self.summary()})"
+
+    def summary(self) -> str:
+        """The number of epochs and the last values, as one line.
+
+        >>> History({"loss": np.array([2.0, 1.0])})
+        History(2 epochs, loss 1)
+        """
+        last = "".join(f", {name} {value:.4g}" for name, value in self.last().items())
+        return f"{self.epochs} epochs{last}"
+
     @property
     def numbers(self) -> np.ndarray:
         """int64, the numbers of the epochs of each row, counted from 1."""

@@ -137,7 +137,7 @@ class HostLoop:
 
     def _to_the_end(self, outlook: Outlook, position: Position, progress: ProgressFn | None) -> Position:
         """Chunk by chunk until the run ends; saved now and then, and at the end."""
-        with leaving_on_sigterm(self.saver is not None) as leaving:
+        with leaving_on_sigterm(self.saver is not None, _interrupted(self.saver)) as leaving:
             try:
                 while not outlook.ended and self._unfinished(position.state):
                     position = self._advance(outlook, position)
@@ -322,3 +322,9 @@ class HostLoop:
             restored=position.restored,
             layout=self.placement.layout,
         )
+
+
+def _interrupted(saver: Saver | None) -> str:
+    """What Ctrl-C ends a run with that saves itself."""
+    folder = "" if saver is None else saver.settings.folder
+    return f"the run is saved in {folder}: call fit again with the same arguments to go on"

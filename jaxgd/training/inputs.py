@@ -174,6 +174,8 @@ def class_weights(class_weight: Mapping[int, float], y: Any) -> np.ndarray:
       ValueError: a label that is no whole number, or targets of a higher rank.
     Keras: `class_weight` of `fit`.
     """
+    if not isinstance(class_weight, Mapping):
+        raise TypeError(f"class_weight: expected {{label: weight}}, got {class_weight!r}.")
     labels = _numeric("y", y)
     if labels.ndim == 2:
         labels = labels.argmax(axis=1) if labels.shape[1] > 1 else labels[:, 0]

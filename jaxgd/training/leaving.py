@@ -1,4 +1,4 @@
-"""SIGTERM or SIGHUP while a run saves checkpoints: it ends after the chunk under way, then the process."""
+"""SIGTERM, SIGHUP or Ctrl-C while a run saves checkpoints: it ends after the chunk under way."""
 
 import os
 import signal
@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
+from typing import Any
 
 
 class Leaving:
@@ -20,7 +21,9 @@ class Leaving:
         return self.signal is not None
 
     def handle(self, signum: int, frame: FrameType | None) -> None:
-        """The handler."""
+        """The handler. Raises KeyboardInterrupt at the second Ctrl-C."""
+        if self.signal == signum == signal.SIGINT:
+            raise KeyboardInterrupt
         self.signal = signum
 
 
@@ -70,25 +73,37 @@ def _end_in_time(reader: socket.socket, over: threading.Event, last_words: str) 
 
 
 @contextmanager
-def leaving_on_sigterm(active: bool) -> Iterator[Leaving]:
+def leaving_on_sigterm(active: bool, interrupted: str = "") -> Iterator[Leaving]:
     """Inside the block both only set the flag that is given; behind it the process ends by that signal.
 
     Args:
       active: False changes nothing; nor does a signal that the program handles itself, or another thread.
+      interrupted: what the KeyboardInterrupt behind the block says after Ctrl-C, which then sets the flag as
+        well, and ends the block at once when it comes again; empty leaves Ctrl-C alone.
     """
     leaving = Leaving()
-    in_main_thread = threading.current_thread() is threading.main_thread()
-    ours = [each for each in _BOTH if signal.getsignal(each) is signal.SIG_DFL] if in_main_thread else []
-    if not active or not ours:
+    before = _heeded(with_ctrl_c=bool(interrupted)) if active else {}
+    if not before:
         yield leaving
         return
-    for each in ours:
+    for each in before:
         signal.signal(each, leaving.handle)
     try:
         with deadline_after_sigterm():
             yield leaving
     finally:
-        for each in ours:
-            signal.signal(each, signal.SIG_DFL)
+        for each, handler in before.items():
+            signal.signal(each, handler)
+    if leaving.signal == signal.SIGINT:
+        raise KeyboardInterrupt(interrupted)
     if leaving.signal is not None:
         os.kill(os.getpid(), leaving.signal)
+
+
+def _heeded(with_ctrl_c: bool) -> dict[int, Any]:
+    """The signals that the program leaves to Python, and their handlers; none in another thread."""
+    if threading.current_thread() is not threading.main_thread():
+        return {}
+    usual = {each: signal.SIG_DFL for each in _BOTH}
+    usual |= {signal.SIGINT: signal.default_int_handler} if with_ctrl_c else {}
+    return {each: handler for each, handler in usual.items() if signal.getsignal(each) is handler}

@@ -28,7 +28,7 @@ def train(step: Step, state: TrainState, data: PyTree, schedule: Any) -> tuple[T
         must respect (that of `make_objective` does), else the padding counts as the first row.
 
     Returns: the new state, and the history: {"loss": [steps]} and, if the objective returns any, {"aux":
-      its values stacked}.
+      its values stacked}. Nobody looks whether the numbers are finite: after a divergence they are NaN.
     Raises:
       ValueError: arrays of different lengths, a schedule that is not [steps, batch], or rows out of range.
     """

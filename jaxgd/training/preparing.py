@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxgd._checks import check_integer, unknown_name, wrong
+from jaxgd._checks import check_integer, of_keras, unknown_name, wrong
 from jaxgd._statistics import partition
 from jaxgd._types import Params
 from jaxgd.model_base import Model
@@ -92,6 +92,14 @@ def check_kinds(early_stopping: Any, seed: Any, params: Any, state: Any) -> None
         raise ValueError("params: expected not together with state, which has its own.")
 
 
+def check_model(model: Any) -> None:
+    """Raises TypeError for a model that is none of jaxgd's."""
+    if of_keras(model):
+        raise TypeError(
+            "model: got a model of Keras. Save it as model.keras and give jaxgd.load('model.keras')[0]."
+        )
+
+
 def check_seed(seed: Any) -> None:
     """Raises TypeError for a seed that is neither an int nor a JAX key."""
     is_int = isinstance(seed, int | np.integer) and not isinstance(seed, bool)
@@ -106,7 +114,8 @@ def check_state(model: Model, optimizer: Any, state: TrainState) -> None:
     expected = jax.tree.structure(jax.eval_shape(optimizer.init, moving))
     if jax.tree.structure(state.opt_state) != expected:
         raise ValueError(
-            f"state: expected the slots of {optimizer.name!r} with these options, got another optimizer's."
+            f"state: expected the slots of {optimizer.name!r} with these options, got another optimizer's. "
+            "Give optimizer= the one that the state was made with; of a Keras file: training.optimizer."
         )
 
 

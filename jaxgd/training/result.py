@@ -41,3 +41,12 @@ class FitResult:
     restored: tuple[Divergence, ...] = ()
     layout: Layout | None = None
     forecast: Forecast | None = None
+
+    def __repr__(self) -> str:
+        facts = {
+            "stopped early": self.stopped_early,
+            "interrupted": self.interrupted,
+            "diverged (see divergence)": self.divergence is not None,
+        }
+        said = "".join(f", {words}" for words, holds in facts.items() if holds)
+        return f"FitResult({self.history.summary()}{said}, compilations {self.compilations})"

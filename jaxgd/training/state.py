@@ -39,6 +39,8 @@ class TrainState:
           key: a JAX key or a `KerasKey`.
           trainable: a tree of bool like `params`; None trains all but the statistics.
         """
+        if isinstance(key, int):
+            raise TypeError(f"key: expected a JAX key or a KerasKey, got {key!r}. Give model.key({key!r}).")
         mask = trainable_mask(params) if trainable is None else trainable
         moving, _ = partition(params, mask)
         opt_state = optimizers.get(optimizer).init(moving)

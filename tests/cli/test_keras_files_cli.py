@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 import jaxgd
-from jaxgd import data, keras_files, layers, losses, optimizers
+from jaxgd import data, keras_files, layers, losses, optimizers, schedules
 from jaxgd.cli.app import app
 from jaxgd.keras_files import KerasTraining
 from jaxgd.runs import open_run
@@ -112,6 +112,16 @@ def test_a_run_from_a_file_keeps_the_options_of_its_loss(here):
     assert run.loss == loss
     assert [metric.name for metric in run.metrics] == ["auc"]
     assert set(facts("evaluate", "run", "iris")["metrics"]) == {"auc"}
+
+
+def test_a_run_from_a_file_with_a_schedule_says_its_rate_at_the_start(here):
+    model = jaxgd.mlp([FEATURES, CLASSES], output_activation="softmax")
+    adam = optimizers.adam(schedules.exponential_decay(0.5, 1, 0.1))
+    result = jaxgd.fit(model, *iris(), loss="crossentropy", optimizer=adam, epochs=1, batch_size=150)
+    jaxgd.save("m.keras", model, result, KerasTraining("sparse_categorical_crossentropy", adam))
+    call("train", "iris", "--from", "m.keras", "--out", "run", "--epochs", 1)
+    config = json.loads((here / "run" / "config.json").read_text())
+    assert config["inferred"]["learning_rate"] == pytest.approx(0.05)
 
 
 def test_a_model_that_was_not_compiled_takes_the_options(here):

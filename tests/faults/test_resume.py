@@ -14,6 +14,7 @@ from refusals import files_of_at_most, read_only
 import jaxgd
 from jaxgd.checkpoints import CheckpointError, CheckpointWarning, FolderInUseError, tree_digest
 from jaxgd.training import checkpointing
+from jaxgd.training.leaving import leaving_on_sigterm
 
 ROWS = 60
 X = np.random.default_rng(1).normal(size=(ROWS, 3)).astype(np.float32)
@@ -303,8 +304,10 @@ SCRIPT = """
 import sys
 sys.path.insert(0, sys.argv[1])
 import pathlib
+import signal
 import warnings
 import test_resume
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have it ignored
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
     options = {"epochs": 10**8, "early_stopping": None} if sys.argv[3] == "forever" else {}
@@ -353,3 +356,41 @@ def test_sigterm_saves_and_ends_within_five_seconds(tmp_path):
     last = int(stdout.splitlines()[-1].split()[1]) if stdout else 0
     result = fit(tmp_path, 1, epochs=10**8, early_stopping=None)
     assert int(result.state.step) > last
+
+
+def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path):
+    """The first ends the run behind the chunk under way, with a KeyboardInterrupt that says where it is."""
+    process = elsewhere(tmp_path, "forever")
+    try:
+        assert process.stdout is not None
+        for _ in range(40):
+            process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        stdout, stderr = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode in (-signal.SIGINT, 130), stderr
+    assert f"KeyboardInterrupt: the run is saved in {tmp_path}: call fit again" in stderr
+    last = int(stdout.splitlines()[-1].split()[1]) if stdout else 0
+    result = fit(tmp_path, 1, epochs=10**8, early_stopping=None)
+    assert int(result.state.step) > last
+
+
+def _ctrl_c(times, said):
+    with leaving_on_sigterm(True, said):
+        for _ in range(times):
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_ctrl_c_again_ends_at_once_and_handlers_come_back():
+    before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        for times, said, found in ((1, "saved", "saved"), (2, "saved", ""), (1, "", "")):
+            with pytest.raises(KeyboardInterrupt) as caught:
+                _ctrl_c(times, said)
+            assert str(caught.value) == found
+            assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before[signal.SIGINT])
+    assert {each: signal.getsignal(each) for each in before} == before

@@ -441,6 +441,52 @@ def test_evaluate_and_predict(rng):
         assert relative_error(outputs, network.predict(x, batch_size=7, verbose=0)) <= 1e-12
 
 
+class OfAUser:
+    """One formula in both libraries; a metric sees targets as they were given, there as here."""
+
+    def __init__(self, ops):
+        self.ops, self.shapes = ops, set()
+
+    def own_loss(self, y_true, y_pred):
+        y_true = self.ops.cast(y_true, y_pred.dtype) if self.ops is keras.ops else y_true
+        return self.ops.mean(self.ops.abs(y_true - y_pred) ** 1.5, axis=-1)
+
+    def own_metric(self, y_true, y_pred):
+        self.shapes.add((y_true.ndim, y_pred.ndim))
+        y_true = self.ops.cast(y_true, y_pred.dtype) if self.ops is keras.ops else y_true
+        return self.ops.abs(self.ops.reshape(y_true, (-1,)) - self.ops.reshape(y_pred, (-1,)))
+
+
+@pytest.mark.parametrize("labels", ["floats", "ints"])
+@pytest.mark.parametrize("targets", ["[rows]", "[rows, 1]"])
+def test_own_loss_and_metric(labels, targets, rng):
+    """Targets of rank 1 for an output [rows, 1]: the loss gets them as [rows, 1], the metric as they are."""
+    stack = [HIDDEN, ("dense", {"units": 1})]
+    with precision("float64"):
+        x = rng.standard_normal((ROWS, FEATURES))
+        y = rng.integers(0, 2, ROWS) if labels == "ints" else rng.standard_normal(ROWS)
+        y = y if targets == "[rows]" else y[:, None]
+        network, model = keras_model(stack, FEATURES, seed=SEED), our_model(stack, FEATURES)
+        theirs, ours = OfAUser(keras.ops), OfAUser(jnp)
+        params, common = params_of(network, model), {"batch_size": 8}
+        network.compile(loss=theirs.own_loss, metrics=[theirs.own_metric], run_eagerly=True)
+        expected = network.evaluate(x, y, verbose=0, return_dict=True, **common)
+        own = {"loss": ours.own_loss, "metrics": [ours.own_metric]}
+        found = jaxgd.evaluate(model, params, x, y, **own, **common)
+        assert relative_error(found["loss"], expected["loss"]) <= 1e-12
+        assert relative_error(found["own_metric"], expected["own_metric"]) <= 1e-12
+        assert ours.shapes == theirs.shapes
+        network.compile(optimizer=keras.optimizers.SGD(0.1), loss=theirs.own_loss, run_eagerly=True)
+        history = network.fit(x, y, epochs=EPOCHS, shuffle=False, verbose=0, **common).history
+        common |= {"epochs": EPOCHS, "shuffle": False, "seed": SEED, "optimizer": jaxgd.optimizers.sgd(0.1)}
+        result = jaxgd.fit(model, x, y, loss=ours.own_loss, **common)
+        assert relative_error(result.history["loss"], history["loss"]) <= 1e-12
+        assert largest_difference(result.params, network, model) <= 1e-12
+        objective = jaxgd.make_objective(model, ours.own_loss)
+        value, _ = objective(params, {"x": jnp.asarray(x), "y": jnp.asarray(y)})
+        assert relative_error(value, expected["loss"]) <= 1e-12
+
+
 def test_a_run_goes_on_where_it_ended(rng):
     """`fit` twice is Keras's `fit` twice: step count, slots, dropout masks and epoch numbers go on."""
     stack = [HIDDEN, ("dropout", {"rate": 0.3}), SOFTMAX]

@@ -109,6 +109,25 @@ def test_one_weight_for_all_outputs_and_a_loss_for_one():
             np.testing.assert_allclose(ours.history[name], values, rtol=1e-9, err_msg=name)
 
 
+def test_an_own_loss_of_one_output():
+    """With targets of rank 1 for an output [rows, 1], beside labels of classes for another."""
+    x, (price, kind), _ = data()
+    y = [price[:, 0], kind]
+
+    def own(y_true, y_pred):
+        return (y_true - y_pred)[:, 0] ** 2
+
+    with precision("float64"):
+        network, model = towers()
+        compiled = {"loss": [own, "sparse_categorical_crossentropy"]}
+        network.compile(run_eagerly=True, **compiled)
+        expected = network.evaluate(x, y, batch_size=8, verbose=0, return_dict=True)
+        found = jaxgd.evaluate(model, model.init(5), x, y, batch_size=8, **compiled)
+        assert set(found) == set(expected)
+        for name, value in expected.items():
+            assert found[name] == pytest.approx(value, rel=1e-9), name
+
+
 def _total(layer, one, other):
     return layer.forward({}, (one, other), layers.Context()).y.sum()
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import jaxgd
 from jaxgd.training import History, history
 
 
@@ -14,6 +15,38 @@ def short(monkeypatch):
 def of(first, last):
     """The epochs first to last, each with its own number as loss."""
     return {"loss": np.arange(first, last + 1, dtype=np.float64), "m": np.ones((last - first + 1, 2))}
+
+
+class Theirs:
+    """As Keras's objects say where they come from."""
+
+    __module__ = "keras.src.losses.losses"
+
+
+def test_habits_from_elsewhere_are_answered():
+    model, x, y = jaxgd.mlp([2, 1]), np.ones((4, 2)), np.ones((4, 1))
+    with pytest.raises(TypeError, match="Give the name 'Theirs'"):
+        jaxgd.fit(model, x, y, loss=Theirs())
+    with pytest.raises(TypeError, match=r"Save it as model\.keras"):
+        jaxgd.fit(Theirs(), x, y)
+    with pytest.raises(TypeError, match="metrics: got an object of Keras"):
+        jaxgd.fit(model, x, y, metrics=[Theirs()])
+    with pytest.raises(TypeError, match="This one is of Keras"):
+        jaxgd.fit(model, x, y, optimizer=Theirs())
+    with pytest.raises(TypeError, match=r"a call of it returns: adam\(\.\.\.\)"):
+        jaxgd.fit(model, x, y, optimizer=jaxgd.optimizers.adam)
+    with pytest.raises(TypeError, match=r"expected \{label: weight\}, got 'balanced'"):
+        jaxgd.fit(model, x, y, class_weight="balanced")
+    with pytest.raises(TypeError, match=r"Give model\.key\(0\)"):
+        jaxgd.TrainState.create(params=model.init(0), optimizer="sgd", key=0)
+
+
+def test_a_result_is_shown_in_one_line():
+    result = jaxgd.fit(jaxgd.mlp([2, 1]), np.ones((4, 2)), np.ones((4, 1)), epochs=2, metrics=["mae"])
+    shown = f"2 epochs, loss {result.history['loss'][-1]:.4g}, mae {result.history['mae'][-1]:.4g}"
+    assert repr(result.history) == f"History({shown})"
+    assert repr(result) == f"FitResult({shown}, compilations {result.compilations})"
+    assert repr(History()) == "History(0 epochs)"
 
 
 def test_all_epochs_of_a_usual_run_are_kept():

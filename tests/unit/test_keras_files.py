@@ -116,6 +116,31 @@ def test_what_keras_forgets_of_nadam_is_computed_anew(tmp_path):
     assert float(found) < 0.5
 
 
+def test_what_a_fit_gave_is_saved_with_its_optimizer(tmp_path):
+    """After more training the result brings its optimizer's state along; parameters alone are told about."""
+    model, path = jaxgd.mlp([3, 2]), tmp_path / "m.keras"
+    x, y = jnp.ones((4, 3)), jnp.ones((4, 2))
+    settings = {"batch_size": 4, "epochs": 2}
+    first = jaxgd.fit(model, x, y, optimizer="adam", **settings)
+    save(path, model, first, KerasTraining("mse", "adam"))
+    _, params, training = load(path)
+    assert training.iterations == 2
+    save(tmp_path / "same.keras", model, params, training)  # nothing is behind
+    state = training.state(params)
+    with pytest.raises(ValueError, match=r"training\.optimizer"):
+        jaxgd.fit(model, x, y, state=state, **settings)
+    result = jaxgd.fit(model, x, y, optimizer=training.optimizer, state=state, **settings)
+    with pytest.warns(UserWarning, match=r"save\(path, model, result, training\)"):
+        save(path, model, result.params, training)
+    save(path, model, result, training)
+    _, params, again = load(path)
+    assert (again.iterations, training.iterations) == (4, 2)
+    assert _equal(params, result.params)
+    assert _equal(again.opt_state.slots, result.state.opt_state.slots)
+    save(path, model, result)
+    assert load(path)[2] is None
+
+
 def test_training_goes_on_bit_for_bit(tmp_path):
     """20 steps after a reload are the 20 steps of the uninterrupted run."""
     model = jaxgd.mlp([3, 8, 2])

@@ -115,6 +115,19 @@ def test_functions_of_the_user():
     near(loss.gradient(y_true, y_pred, row_mask=rows), [[3.0], [12.0], [0.0]])
 
 
+@pytest.mark.parametrize("shapes", [((3,), (3, 1)), ((3, 1), (3,))], ids=["targets", "predictions"])
+@pytest.mark.parametrize("row_mask", [None, [True, True, False]], ids=["all", "masked"])
+def test_a_function_of_the_user_never_broadcasts_rows_against_each_other(shapes, row_mask):
+    loss = losses.get(lambda y_true, y_pred: jnp.abs(y_true - y_pred)[:, 0])
+    y_true, y_pred = (
+        np.reshape(each, s) for each, s in zip(([1, 2, 3], [1.5, 2.0, 5.0]), shapes, strict=True)
+    )
+    mask = None if row_mask is None else np.array(row_mask)
+    expected = (0.5 + 0 + 2) / 3 if mask is None else 0.25
+    assert float(loss(y_true, y_pred, row_mask=mask)) == pytest.approx(expected)
+    assert loss.gradient(y_true, y_pred, row_mask=mask).shape == shapes[1]
+
+
 def test_a_scalar_of_the_user_is_the_loss_and_cannot_be_masked():
     loss = losses.get(lambda y_true, y_pred: jnp.max(jnp.abs(y_true - y_pred)))
     near(loss(jnp.zeros((2, 1)), jnp.array([[1.0], [4.0]])), 4.0)
