@@ -54,4 +54,6 @@ def check_key(key: Any) -> None:
 
 def copy(tree: PyTree) -> PyTree:
     """The same values in buffers of their own, so that donating them leaves the caller's alone."""
-    return jax.device_put(tree, may_alias=False)
+    if all(getattr(leaf, "is_fully_addressable", True) for leaf in jax.tree.leaves(tree)):
+        return jax.device_put(tree, may_alias=False)  # all in one call
+    return jax.tree.map(lambda leaf: jnp.array(leaf, copy=True), tree)
