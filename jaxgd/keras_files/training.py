@@ -10,6 +10,7 @@ import numpy as np
 from jaxgd._types import Params
 from jaxgd.optimizers import Optimizer, OptimizerState
 from jaxgd.training import FitResult, TrainState
+from jaxgd.training.state import check_key
 
 
 @dataclass(frozen=True)
@@ -53,10 +54,11 @@ class KerasTraining:
             not say how often dropout layers have drawn.
 
         Raises:
-          ValueError: there is no optimizer state to go on from.
+          ValueError: there is no optimizer state to go on from. TypeError: `key` is a seed.
         """
         if self.opt_state is None or not isinstance(self.optimizer, Optimizer):
             raise ValueError("training: expected an optimizer with its state, as `load` gives it.")
+        check_key(key)
         return TrainState(jnp.asarray(self.opt_state.count, jnp.int32), params, self.opt_state, key)
 
     def after(self, result: FitResult) -> "KerasTraining":

@@ -60,6 +60,10 @@ class Metric:
     definition: Definition
     options: tuple[tuple[str, Hashable], ...] = ()
 
+    def __repr__(self) -> str:
+        options = "".join(f", {name}={value!r}" for name, value in self.options)
+        return f"Metric({self.name!r}{options})"
+
     @property
     def direction(self) -> Direction:
         """Which way is better, as `mode="auto"` of Keras's EarlyStopping infers it; None: it cannot tell."""
