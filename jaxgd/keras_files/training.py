@@ -23,7 +23,8 @@ class KerasTraining:
       opt_state: what the optimizer remembers of the trainable part of the parameters; None: no update yet.
       metrics, weighted_metrics: `metrics.Metric`, or the name "accuracy". For `save`, any names too.
       loss_weights: how much of each output's loss the total has; None is 1 each.
-      notes: what the file does not say, because Keras loses it on saving, and what was taken for it.
+      notes: what the file does not say, because Keras loses it on saving, and what was taken for it; where
+        Keras itself would start otherwise.
 
     Of a model with several outputs, loss, metrics and loss_weights are dicts by the outputs' names, as `fit`
     takes them (one loss may stand for all).
