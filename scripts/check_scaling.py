@@ -229,7 +229,7 @@ example.
   ("another task died"), with status 134. Started again, all continue from the last checkpoint; on
   the same port process 0 waits for it up to 9 seconds.
 - **A coordinator that does not answer**, or processes that do not come, are an error after 60 seconds
-  (`--join-timeout`); a port that is taken is one at once.
+  (`--join-timeout`); a port that is taken is one after 9 seconds, as it may be that of a run's last service.
 - All devices of all hosts take part; `Layout(..., model=2)` needs the pairs within a host.
 """
 
