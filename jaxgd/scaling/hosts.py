@@ -8,6 +8,7 @@ import json
 import os
 import socket
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ TIMEOUT = 60.0
 """Seconds in which all processes must have come to a meeting."""
 HEARTBEAT = 20
 """Seconds of silence after which a process counts as lost."""
+_LATER = 10  # seconds after which JAX would abort a process that has said by then why it ends
 _LOST = ("gloo", "connection", "heartbeat", "unavailable", "socket closed", "nccl", "peer", "task")
 
 
@@ -54,13 +56,15 @@ def connect(
 
     Raises:
       HostsError: an address that is none, a port that is taken, a coordinator that does not answer in time,
-        processes that did not come, or an environment that says nothing.
+        or an environment that says nothing.
       TypeError, ValueError: numbers that do not fit.
+
+    If others do not come in time this process ends, with a message and status 3: JAX would abort it.
     """
     check_real("timeout", timeout, 1.0)
 
     options: dict[str, Any] = {
-        "initialization_timeout": int(timeout),
+        "initialization_timeout": int(timeout) + _LATER,
         "heartbeat_timeout_seconds": HEARTBEAT,
     }
     if coordinator is None:
@@ -92,16 +96,33 @@ def _use_collectives_of_cpu() -> None:
 def _initialize(where: str, timeout: float, options: dict[str, Any]) -> None:
     _use_collectives_of_cpu()
     try:
-        with outliving():
+        with outliving(), _all_come(where, timeout):
             jax.distributed.initialize(**options)
     except (RuntimeError, ValueError) as error:
         if "before any JAX calls" in str(error):
             raise HostsError("connect: expected before any other call of JAX in this process.") from error
         reason = str(error).splitlines()[0]
-        raise HostsError(
-            f"{where}: the processes did not all come within {timeout:g} s ({reason}). Start as many as "
-            "num_processes says, each with its own process_id, and with one coordinator."
-        ) from error
+        raise HostsError(f"{where}: the processes cannot be joined ({reason}).") from error
+
+
+@contextmanager
+def _all_come(where: str, timeout: float) -> Iterator[None]:
+    """Around JAX's waiting for all, which nothing can interrupt: the process ends once it takes too long."""
+
+    def end() -> None:
+        sys.stderr.write(
+            f"Error: {where}: the processes did not all come within {timeout:g} s. Start as many as "
+            "num_processes says, each with its own process_id, and with one coordinator.\n"
+        )
+        leave(3)
+
+    timer = threading.Timer(timeout, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _address(coordinator: str) -> tuple[str, int]:

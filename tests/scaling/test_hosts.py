@@ -1,5 +1,6 @@
 """Several processes are one run: equal to a single one, killed and gone on with, refused if they differ."""
 
+import json
 import os
 import socket
 import subprocess
@@ -114,6 +115,37 @@ def test_a_port_that_is_taken(monkeypatch):
 def test_a_coordinator_that_does_not_answer():
     with pytest.raises(HostsError, match=r"no answer from 127.0.0.1:\d+ within 1 s \(.+\). Is process 0"):
         hosts.connect(f"127.0.0.1:{free_port()}", 2, 1, timeout=1)
+
+
+def test_processes_that_do_not_come():
+    """JAX waits in a way that nothing can interrupt, and aborts then."""
+    where = f"127.0.0.1:{free_port()}"
+    program = f"from jaxgd.scaling import hosts; hosts.connect({where!r}, 2, 0, timeout=2)"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 3, done.stderr
+    assert f"Error: {where}: the processes did not all come within 2 s. Start as many as" in done.stderr
+
+
+def test_processes_that_run_different_programs(monkeypatch):
+    """The store of the service as process 0 finds it, once process 1 has come to another meeting."""
+    store = {}
+    client = SimpleNamespace(
+        key_value_set=store.__setitem__, blocking_key_value_get=lambda name, _: store[name]
+    )
+    monkeypatch.setattr(hosts, "_client", lambda: client)
+    monkeypatch.setattr(hosts, "num_processes", lambda: 2)
+    store[f"jaxgd/{hosts._Meetings.count + 1}/1"] = json.dumps({"what": "a sweep", "value": 1, "error": None})
+    with pytest.raises(
+        HostsError, match="process 1 is at 'a sweep', process 0 at 'a fit': they run different"
+    ):
+        hosts.meet("a fit", 1)
 
 
 @pytest.mark.parametrize(

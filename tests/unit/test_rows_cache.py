@@ -78,6 +78,38 @@ def test_a_kept_file_that_is_not_whole_is_made_again(folder, tmp_path, damage):
     assert path.read_bytes() == whole
 
 
+def test_what_a_killed_run_left_half_written_is_removed(folder, tmp_path):
+    """By a kill in the middle of a write: the name is the one that `replacing` gives."""
+    cache = tmp_path / "cache"
+    expected = read(stream(folder, "label", rows_cache=cache))
+    path = kept(cache)[1]
+    half = path.with_name(f".{path.name}.abcd.tmp")
+    half.write_bytes(path.read_bytes()[:100])
+    path.unlink()
+    check_equal(read(stream(folder, "label", rows_cache=cache)), expected)
+    assert sorted(path.parent.iterdir()) == kept(cache), "no temporary file"
+    assert path in kept(cache)
+
+
+def test_a_file_that_another_run_has_removed_while_it_was_written_is_no_failure(
+    folder, tmp_path, monkeypatch
+):
+    cache = tmp_path / "cache"
+    save, removed = np.save, []
+
+    def interrupted(stream, *given, **options):
+        save(stream, *given, **options)
+        for path in cache.glob("*/.*.tmp") if not removed else ():
+            path.unlink()
+            removed.append(path)
+
+    monkeypatch.setattr(np, "save", interrupted)
+    expected = read(stream(folder, "label"))
+    check_equal(read(stream(folder, "label", rows_cache=cache)), expected)
+    assert len(removed) == 1
+    assert len(kept(cache)) == len(expected) - 1, "all blocks but that one"
+
+
 def test_other_rows_and_other_wishes_have_files_of_their_own(folder, tmp_path):
     cache = tmp_path / "cache"
     read(stream(folder, "label", rows_cache=cache))

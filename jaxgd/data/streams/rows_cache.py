@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from jaxgd._aligned import aligned_zeros
-from jaxgd._atomic import replacing
+from jaxgd._atomic import replacing, tidy
 from jaxgd.data.arrays import read_header
 from jaxgd.data.errors import DataError
 
@@ -42,17 +42,24 @@ class RowsCache:
             return None
 
     def write(self, block: int, rows: Mapping[str, Any]) -> None:
-        """Keep a block; once that fails, a warning says why, and no more is tried."""
+        """Keep a block; once that fails, a warning says why, and no more is tried.
+
+        What a killed run left of the block is removed. Should another run be writing it at this moment, that
+        one finds its file gone and goes on without.
+        """
         arrays = {name: array for name, array in rows.items() if array is not None}
         if not self.writes:
             return
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
+            tidy(self.folder, [self._path(block).name])
             with replacing(self._path(block)) as stream:
                 head = {"names": list(arrays), "crc": _crc(arrays)}
                 stream.write(json.dumps(head).encode() + b"\n")
                 for array in arrays.values():
                     np.save(stream, array, allow_pickle=False)
+        except FileNotFoundError:
+            return
         except OSError as error:
             self.writes = False
             reason = error.strerror or error
