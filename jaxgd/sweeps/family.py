@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgd._types import Array, Params, PyTree
+from jaxgd.sweeps.shapes import shapes_of
 from jaxgd.sweeps.starting import Starter
 from jaxgd.sweeps.trial import Fold, Trial
 from jaxgd.training.early_stopping import Progress, Rule
@@ -112,7 +113,7 @@ class Family:
     def zero_sums(self) -> PyTree:
         """The sums of an epoch before its first batch."""
         training, _ = self.data(self.example.fold)
-        params = jax.eval_shape(self.objective.model.init)
+        params = shapes_of(self.objective.model)
         objective = self.objective.at_inference()
         return jax.device_get(zero_sums(objective, params, training, self.spec.batch_size))
 
