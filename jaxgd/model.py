@@ -13,7 +13,7 @@ from jaxgd._summary import summary_of
 from jaxgd._types import Array, Params, Shape
 from jaxgd.layers import Context, Layer
 from jaxgd.model_base import PRECISIONS, Forward, Model, as_layers
-from jaxgd.model_parts import activity_of, merge_statistics, without_padding
+from jaxgd.model_parts import activity_of, merge_statistics
 
 __all__ = [
     "PRECISIONS",
@@ -23,7 +23,6 @@ __all__ = [
     "merge_statistics",
     "mlp",
     "sequential",
-    "without_padding",
 ]
 
 

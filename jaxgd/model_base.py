@@ -147,6 +147,11 @@ class Model:
         if isinstance(seed, int | np.integer):
             seeds = self._keras_seeds(int(seed))[index]
             return {leaf: random.keras_seed(each) for leaf, each in zip(draws, seeds, strict=True)}
+        if jnp.issubdtype(jnp.result_type(seed), jnp.integer) and not jnp.ndim(seed):
+            raise TypeError(
+                "seed: expected an int or a JAX key, got an array of ints. Under jax.vmap or jax.jit give "
+                "keys: jax.random.split(jax.random.key(0), n)."
+            )
         key = jax.random.fold_in(seed, index)
         return {leaf: jax.random.fold_in(key, position) for position, leaf in enumerate(draws)}
 

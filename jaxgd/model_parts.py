@@ -3,11 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import jax.numpy as jnp
-
 from jaxgd._types import Array, Params
 from jaxgd.layers import Layer, Output
 from jaxgd.layers.base import count_rows
+from jaxgd.losses._reduction import zero_padding
 
 
 def activity_of(layer: Layer, output: Output, row_mask: Array | None) -> Array | float:
@@ -15,7 +14,7 @@ def activity_of(layer: Layer, output: Output, row_mask: Array | None) -> Array |
     rule = layer.output_regularizer()
     if rule is None:
         return output.activity
-    y = without_padding(output.y, row_mask)
+    y = zero_padding(output.y, row_mask)
     return rule(y) / count_rows(len(y), row_mask, y.dtype)
 
 
@@ -26,13 +25,6 @@ def merge_statistics(params: Params, statistics: Mapping[str, Any]) -> dict[str,
         old: Any = params[name]
         merged[name] = merge_statistics(old, value) if isinstance(value, Mapping) else value.astype(old.dtype)
     return merged
-
-
-def without_padding(y: Array, row_mask: Array | None) -> Array:
-    """`y` with zeros in the rows that only pad."""
-    if row_mask is None:
-        return y
-    return jnp.where(row_mask.reshape((-1,) + (1,) * (y.ndim - 1)), y, jnp.zeros((), y.dtype))
 
 
 def layer_names(stack: Sequence[Layer]) -> tuple[str, ...]:

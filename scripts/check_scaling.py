@@ -227,9 +227,12 @@ example.
   all register with is a process of its own beside process 0 and outlives it by 8 seconds; a host that met
   no collective by then, or whose machine with process 0 is gone as a whole, is ended by JAX itself
   ("another task died"), with status 134. Started again, all continue from the last checkpoint; on
-  the same port process 0 waits for it up to 9 seconds.
+  the same port process 0 waits for it up to 9 seconds. A JAX that keeps its service by another name than
+  0.10 does is left to its own way: if process 0 is lost, all others end with status 134.
+- **Who is done waits** for the others, up to 300 seconds: process 0 may write for longer than they do. A
+  process that is lost meanwhile is noticed after 20 seconds, and the waiting ones end with status 134.
 - **A coordinator that does not answer**, or processes that do not come, are an error after 60 seconds
-  (`--join-timeout`); a port that is taken is one at once.
+  (`--join-timeout`); a port that is taken is one after 9 seconds, as it may be that of a run's last service.
 - All devices of all hosts take part; `Layout(..., model=2)` needs the pairs within a host.
 """
 

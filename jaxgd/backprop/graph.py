@@ -14,12 +14,11 @@ import jax.numpy as jnp
 from jaxgd import losses
 from jaxgd._statistics import trainable_mask
 from jaxgd._types import Array, Params
-from jaxgd.backprop.parts import LayerTrace, Trace, added, regularized, through
+from jaxgd.backprop.parts import LayerTrace, Trace, activity, added, regularized, through
 from jaxgd.graphs import Graph
 from jaxgd.graphs.model import Visit
 from jaxgd.graphs.parts import Ref
 from jaxgd.layers import Gradients, Nested
-from jaxgd.model_parts import activity_of
 
 
 def trace_graph(
@@ -48,15 +47,12 @@ def trace_graph(
         if delta is not None or slopes.reach(visit):
             slopes.hand_back(model.calls[visit.value - len(model.inputs)].inputs, gradients.x)
         layers.insert(0, _layer_trace(model, visit, slopes, gradients))
-    activity = sum(
-        (activity_of(visit.layer, visit.output, row_mask) for visit in visits), start=jnp.zeros(())
-    )
     wide = model.policy.params
     outputs = [each.y.astype(wide) for each in heads.results]
     return Trace(
         layers=tuple(layers),
         y_pred=tuple(outputs) if len(outputs) > 1 else outputs[0],
-        loss=heads.loss + jnp.asarray(activity, wide) + model.penalty(params),
+        loss=heads.loss + activity(visits, row_mask).astype(wide) + model.penalty(params),
         gradients=_gradients(params, layers),
     )
 

@@ -1,13 +1,16 @@
 """What a trace consists of, and the chain rule through one layer with its regularizers."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+import jax.numpy as jnp
 
 from jaxgd._types import Array
 from jaxgd.layers import Context, Gradients, Layer
 from jaxgd.layers.base import count_rows
-from jaxgd.model_parts import without_padding
+from jaxgd.losses._reduction import zero_padding
+from jaxgd.model_parts import activity_of
 
 
 @dataclass(frozen=True)
@@ -81,8 +84,14 @@ def through(
     if regularizer is None:
         return gradients
     rows = count_rows(len(y), row_mask, y.dtype)
-    penalty = without_padding(regularizer.gradient(without_padding(y, row_mask)) / rows, row_mask)
+    penalty = zero_padding(regularizer.gradient(zero_padding(y, row_mask)) / rows, row_mask)
     return added(gradients, layer.backward(leaves, x, penalty, context))
+
+
+def activity(visits: Iterable[Any], row_mask: Any) -> Array:
+    """What the activity regularizers of all calls of layers add to the loss."""
+    each = (activity_of(visit.layer, visit.output, row_mask) for visit in visits)
+    return jnp.asarray(sum(each, start=jnp.zeros(())))
 
 
 def added(first: Gradients, second: Gradients) -> Gradients:

@@ -19,11 +19,10 @@ import jax.numpy as jnp
 from jaxgd import losses
 from jaxgd._types import Array, Params
 from jaxgd.backprop.graph import trace_graph
-from jaxgd.backprop.parts import LayerTrace, Trace, regularized, through
+from jaxgd.backprop.parts import LayerTrace, Trace, activity, regularized, through
 from jaxgd.graphs import Graph
 from jaxgd.layers import Context, Gradients, Layer, Output
-from jaxgd.layers.base import count_rows
-from jaxgd.model import Sequential, without_padding
+from jaxgd.model import Sequential
 
 INPUT = "/x"
 """What the input of a stack of layers is called: no layer can have this name."""
@@ -100,7 +99,7 @@ def trace(
     return Trace(
         layers=layers,
         y_pred=y_pred,
-        loss=value + _activity(visits, row_mask).astype(wide) + model.penalty(params),
+        loss=value + activity(visits, row_mask).astype(wide) + model.penalty(params),
         gradients=_gradients(params, layers),
     )
 
@@ -167,16 +166,6 @@ def _layer_trace(visit: _Visit, before: str, upstream: Array | None, gradients: 
         node=visit.name,
         inputs=(before,),
     )
-
-
-def _activity(visits: list[_Visit], row_mask: Any) -> Array:
-    total = jnp.zeros(())
-    for visit in visits:
-        rule = visit.layer.output_regularizer()
-        if rule is not None:
-            y = visit.output.y
-            total = total + rule(without_padding(y, row_mask)) / count_rows(len(y), row_mask, y.dtype)
-    return total
 
 
 def _gradients(params: Params, layers: tuple[LayerTrace, ...]) -> dict[str, dict[str, Array]]:

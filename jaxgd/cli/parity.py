@@ -73,7 +73,7 @@ def command(
             result.write(folder)
     if page is not None:
         with bad_input():
-            page.write_text(result.markdown(), "utf-8")
+            page.write_text(result.markdown(page), "utf-8")
     _show(output, result, color)
     if as_json:
         output.json(result.summary())

@@ -167,7 +167,7 @@ def _show(manner: Manner, output: "Output", folder: Path, config: dict[str, Any]
         output.json(summary if facts is None else {**summary, "profile": facts})
     if outcome.result.divergence is not None:
         advice = "Try a lower --learning-rate, --global-clipnorm 1, or --on-divergence restore."
-        click.echo(f"Diverged: {outcome.result.divergence} {advice}", err=True)
+        click.echo(f"Diverged: {outcome.divergence} {advice}", err=True)
 
 
 def _summary(folder: Path, config: dict[str, Any], import_seconds: float) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from jaxgd.data.errors import DataError, unknown
 from jaxgd.data.table import Table, is_missing, is_numeric
 from jaxgd.data.targets import MAX_CLASSES, analyse_target, choose_target, integers_again
 
-_GAP_ADVICE = "Give missing='mean' or missing='drop', or fill them."
+_GAP_ADVICE = "Give missing='mean' or missing='drop' (--missing mean, --missing drop), or fill them."
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,7 +129,9 @@ def _check_gaps(table: Table, target: str, features: list[str], missing: str) ->
         for name in (target, *features):
             columns.check_present(table, name, _GAP_ADVICE)
     if missing == "mean":
-        columns.check_present(table, target, "A target has no stand-in: give missing='drop'.")
+        columns.check_present(
+            table, target, "A target has no stand-in: give missing='drop' (--missing drop)."
+        )
 
 
 def _with_column(table: Table, name: str, column: np.ndarray) -> Table:

@@ -8,14 +8,8 @@ from sklearn.utils.multiclass import unique_labels
 
 from jaxgd import losses
 
-_INTEGER_LOSSES = ("sparse_categorical_crossentropy", "categorical_generalized_cross_entropy")
-"""Losses that take class numbers."""
-_CATEGORICAL = (
-    *_INTEGER_LOSSES,
-    "categorical_crossentropy",
-    "categorical_focal_crossentropy",
-    "categorical_hinge",
-)
+_CATEGORICAL = ("categorical_crossentropy", "categorical_focal_crossentropy", "categorical_hinge")
+"""Losses of one class a row, beside those that take class numbers."""
 _OF_ONE_OUTPUT = ("binary_crossentropy", "binary_focal_crossentropy", "hinge", "squared_hinge")
 
 
@@ -47,7 +41,7 @@ class Labels:
             two = self.several or len(self.classes) == 2
             identifier = "binary_crossentropy" if two else "sparse_categorical_crossentropy"
         loss = losses.get(identifier)
-        if self.several and loss.name in _CATEGORICAL:
+        if self.several and _is_categorical(loss):
             raise ValueError(
                 f"loss: {loss.name} is for one class a row, and y has several labels a row; "
                 "take 'binary_crossentropy', or 'auto'."
@@ -63,7 +57,7 @@ class Labels:
         """How many outputs the network has, and their activation: softmax over classes, else sigmoid."""
         if self.several:
             return len(self.classes), "sigmoid"
-        one = len(self.classes) == 2 and loss.name not in _CATEGORICAL
+        one = len(self.classes) == 2 and not _is_categorical(loss)
         return (1, "sigmoid") if one else (len(self.classes), "softmax")
 
     def targets(self, y: np.ndarray, loss: losses.Loss, dtype: Any) -> np.ndarray:
@@ -77,7 +71,7 @@ class Labels:
                 raise ValueError(f"y: expected shape [rows, {len(self.classes)}], got {list(y.shape)}.")
             return y.astype(dtype)
         numbers = self.numbers(y)
-        if loss.name in _INTEGER_LOSSES:
+        if loss.takes_labels:
             return numbers
         if self.outputs(loss)[0] == 1:
             return numbers[:, None].astype(dtype)
@@ -105,3 +99,7 @@ class Labels:
         if self.several:
             return (outputs > 0.5).astype(np.int64)
         return self.classes[self.probabilities(outputs).argmax(axis=1)]
+
+
+def _is_categorical(loss: losses.Loss) -> bool:
+    return loss.takes_labels or loss.name in _CATEGORICAL

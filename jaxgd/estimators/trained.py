@@ -16,6 +16,7 @@ from jaxgd._types import Params
 from jaxgd.model import Sequential
 from jaxgd.optimizers import Optimizer
 from jaxgd.sweeps.member import Member
+from jaxgd.training.divergence import said_otherwise
 from jaxgd.training.early_stopping import EarlyStopping
 from jaxgd.training.fit import fit
 from jaxgd.training.history import History
@@ -101,7 +102,8 @@ def trained(training: Training) -> Outcome:
     """The outcome of a training by `jaxgd.fit`."""
     names = [name for name in Training.__dataclass_fields__ if name not in ("model", "x", "y")]
     settings = {name: getattr(training, name) for name in names}
-    return Outcome.of_fit(fit(training.model, training.x, training.y, **settings))
+    with said_otherwise():
+        return Outcome.of_fit(fit(training.model, training.x, training.y, **settings))
 
 
 @contextmanager

@@ -21,8 +21,14 @@ from jaxgd.keras_files.optimizer_configs import checked_pattern, plain_ours, rea
 from jaxgd.optimizers import Optimizer, OptimizerState
 from jaxgd.optimizers.loss_scale import LossScaleOptimizer
 from jaxgd.optimizers.multi import MultiOptimizer
+from jaxgd.optimizers.schedule_free_adamw import ScheduleFreeAdamWRule
 
 _MAX_ROUTES = 100
+_STARTS_AT_ZERO = (
+    "ScheduleFreeAdamW: where the file does not hold z, it starts at the parameters. Keras's fit of a model "
+    "that was just compiled starts it at zero, as schedule_free_adamw(starts_at_zero=True) does; Keras's "
+    "load_model at other random weights."
+)
 
 
 def write_optimizer(optimizer: Optimizer, state: OptimizerState) -> dict[str, Any]:
@@ -135,7 +141,36 @@ def _own_key(key: str, prefix: str, where: str, paths: tuple[str, ...]) -> str:
 
 def written_ours(optimizer: Optimizer) -> dict[str, Any]:
     """The settings that only jaxgd has, for the metadata."""
+    each = [plain_ours(inner) for inner in _plain_ones(optimizer)]
+    return {"optimizers": each} if isinstance(optimizer, MultiOptimizer) else each[0]
+
+
+def _plain_ones(optimizer: Optimizer) -> tuple[Optimizer, ...]:
+    """The optimizers that are no wrappers, the default one last."""
     if isinstance(optimizer, MultiOptimizer):
-        each = (*optimizer.settings["optimizers"].values(), optimizer.settings["default"])
-        return {"optimizers": [plain_ours(inner) for inner in each]}
-    return plain_ours(optimizer.settings["inner"] if isinstance(optimizer, LossScaleOptimizer) else optimizer)
+        return (*optimizer.settings["optimizers"].values(), optimizer.settings["default"])
+    return (optimizer.settings["inner"] if isinstance(optimizer, LossScaleOptimizer) else optimizer,)
+
+
+def notes_on_start(optimizer: Optimizer) -> tuple[str, ...]:
+    """Where the `fit` of a model that Keras has just compiled starts otherwise than what was read."""
+    rules = [each.rule for each in _plain_ones(optimizer)]
+    if any(isinstance(rule, ScheduleFreeAdamWRule) and not rule.starts_at_zero for rule in rules):
+        return (_STARTS_AT_ZERO,)
+    return ()
+
+
+def check_divided(optimizer: Optimizer, expected: Iterable[str], found: Iterable[str]) -> None:
+    """Raises if a file's state of a MultiOptimizer is of another division of the parameters than its keys'.
+
+    Args:
+      optimizer: as it was read.
+      expected, found: the paths of its state, and those in the file.
+    """
+    if isinstance(optimizer, MultiOptimizer) and set(expected) != set(found):
+        keys = ", ".join(shown(key) for key in optimizer.settings["optimizers"])
+        raise KerasFileError(
+            f"optimizer: the state in the file is not that of the parameters which the keys {keys} match "
+            "in a loaded model, where no model's name stands before a path; Keras drops such a state with a "
+            "warning. load(path, training=False) leaves it out."
+        )

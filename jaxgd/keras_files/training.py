@@ -10,6 +10,7 @@ import numpy as np
 from jaxgd._types import Params
 from jaxgd.optimizers import Optimizer, OptimizerState
 from jaxgd.training import FitResult, TrainState
+from jaxgd.training.state import check_key
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,8 @@ class KerasTraining:
       opt_state: what the optimizer remembers of the trainable part of the parameters; None: no update yet.
       metrics, weighted_metrics: `metrics.Metric`, or the name "accuracy". For `save`, any names too.
       loss_weights: how much of each output's loss the total has; None is 1 each.
-      notes: what the file does not say, because Keras loses it on saving, and what was taken for it.
+      notes: what the file does not say, because Keras loses it on saving, and what was taken for it; where
+        Keras itself would start otherwise.
 
     Of a model with several outputs, loss, metrics and loss_weights are dicts by the outputs' names, as `fit`
     takes them (one loss may stand for all).
@@ -52,10 +54,11 @@ class KerasTraining:
             not say how often dropout layers have drawn.
 
         Raises:
-          ValueError: there is no optimizer state to go on from.
+          ValueError: there is no optimizer state to go on from. TypeError: `key` is a seed.
         """
         if self.opt_state is None or not isinstance(self.optimizer, Optimizer):
             raise ValueError("training: expected an optimizer with its state, as `load` gives it.")
+        check_key(key)
         return TrainState(jnp.asarray(self.opt_state.count, jnp.int32), params, self.opt_state, key)
 
     def after(self, result: FitResult) -> "KerasTraining":

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jaxgd._named import Named
 from jaxgd._types import Array
 from jaxgd.losses._align import compute_dtype, match_rank
-from jaxgd.losses._reduction import Weighting, expand_rows, make_weighting
+from jaxgd.losses._reduction import Weighting, expand_rows, make_weighting, zero_padding
 from jaxgd.losses._rule import RULES, Rule, along, couples_rows
 
 
@@ -112,8 +112,7 @@ class Loss(Named):
         values = rule.values(*aligned, **options)
         weighting = self._weighting(y_true, y_pred, values, sample_weight, row_mask, mask)
         gradient = along(rule, weighting.cotangent(values), options) * rule.slope(*aligned, **options)
-        if row_mask is not None:
-            gradient = jnp.where(expand_rows(jnp.asarray(row_mask), gradient.shape), gradient, 0)
+        gradient = zero_padding(gradient, None if row_mask is None else jnp.asarray(row_mask))
         return gradient.reshape(jnp.shape(y_pred))
 
     def gradient_logits(self, y_true: Any, logits: Any, **weighting: Any) -> Array:

@@ -68,6 +68,11 @@ def expand_rows(row_mask: Array, shape: Shape) -> Array:
     return row_mask.reshape(row_mask.shape + (1,) * (len(shape) - 1))
 
 
+def zero_padding(x: Array, row_mask: Array | None) -> Array:
+    """`x` with zeros in the rows that only pad; None: there are none."""
+    return x if row_mask is None else jnp.where(expand_rows(row_mask, x.shape), x, 0)
+
+
 def _match_weights(values: Array, weights: Array) -> Array:
     """Weights that broadcast to the values without a dimension meeting another by accident."""
     matched = weights

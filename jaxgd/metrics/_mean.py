@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxgd._types import Array, PyTree
 from jaxgd.losses import Loss
 from jaxgd.losses._align import match_rank
-from jaxgd.losses._reduction import expand_rows
+from jaxgd.losses._reduction import zero_padding
 from jaxgd.losses._ties import divide_or_zero
 from jaxgd.metrics._metric import Batch, Definition, Direction
 
@@ -24,8 +24,7 @@ def mean_sums(values: Array, batch: Batch) -> PyTree:
     if batch.weights is None:
         return {"total": jnp.sum(_per_sample(values)), "count": jnp.asarray(values.shape[0], values.dtype)}
     weighted, weights = _weigh(values, batch.weights)
-    if batch.rows is not None:
-        weighted = jnp.where(expand_rows(batch.rows, weighted.shape), weighted, 0)
+    weighted = zero_padding(weighted, batch.rows)
     return {"total": jnp.sum(_per_sample(weighted)), "count": jnp.sum(_per_sample(weights))}
 
 

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 from jaxgd._types import Array, PyTree
 from jaxgd.losses._align import compute_dtype
-from jaxgd.losses._reduction import expand_rows
+from jaxgd.losses._reduction import zero_padding
 
 Direction = Literal["max", "min"] | None
 
@@ -59,6 +59,10 @@ class Metric:
     name: str
     definition: Definition
     options: tuple[tuple[str, Hashable], ...] = ()
+
+    def __repr__(self) -> str:
+        options = "".join(f", {name}={value!r}" for name, value in self.options)
+        return f"Metric({self.name!r}{options})"
 
     @property
     def direction(self) -> Direction:
@@ -121,8 +125,3 @@ def _make_batch(y_true: Any, y_pred: Any, weights: Any, row_mask: Any, logits: A
     if hides:
         y_true, y_pred = zero_padding(y_true, rows), zero_padding(y_pred, rows)
     return Batch(y_true, y_pred, logits, weights, rows, is_weighted)
-
-
-def zero_padding(x: Array, rows: Array) -> Array:
-    """`x` with zeros in the rows that are padding."""
-    return jnp.where(expand_rows(rows, x.shape), x, 0)

@@ -54,6 +54,11 @@ class OptaxRule(Rule):
     def _transform(
         self, grads: PyTree, state: OptimizerState, params: PyTree
     ) -> tuple[PyTree, OptimizerState]:
+        if "optax" not in state.shared:
+            raise ValueError(
+                "opt_state: expected an optax transformation's, got another optimizer's. Make state and step "
+                "with the same optimizer."
+            )
         updates, inner = self.transformation.update(grads, state.shared["optax"], params)
         return updates, state._replace(count=state.count + 1, shared={"optax": inner})
 

@@ -108,7 +108,8 @@ def build(
     common = common or {}
     unknown = sorted(common.keys() - DEFAULTS.keys())
     if unknown:
-        raise TypeError(f"{rule_class.class_name}: unknown argument {unknown[0]!r}.")
+        known = ", ".join({**settings, **DEFAULTS})
+        raise TypeError(f"{rule_class.class_name}: unknown argument {unknown[0]!r}. Known: {known}.")
     merged = {**DEFAULTS, **settings, **common}
     check_learning_rate(merged["learning_rate"])
     check_common(merged)

@@ -96,9 +96,10 @@ def schedule_free_adamw(
       warmup_steps: >= 0, over how many steps the rate grows.
       documented: False computes what Keras's TensorFlow backend computes: z is read after it was changed.
         True computes the documented rule, in which x is the mean of z and w = beta_1 x + (1 - beta_1) z.
-      starts_at_zero: False starts z at the parameters, as Keras does eagerly and for a model that was loaded.
-        True starts it at 0, so that the first step forgets the initial weights: what Keras's `fit` does to
-        a model that it has just compiled, as the copy of the weights is lost while the graph is traced.
+      starts_at_zero: False starts z at the parameters, as Keras does eagerly. True starts it at 0, so that
+        the first step forgets the initial weights: what Keras's `fit` does to a model that was just compiled,
+        as the copy of the weights is lost while the graph is traced. (Keras's `load_model` of a file without
+        z starts it at random weights that are not those of the file; no form here does.)
       **common: see the package docstring.
 
     Returns:

@@ -111,11 +111,12 @@ class Report:
             "about": dict(self.about),
         }
 
-    def markdown(self) -> str:
-        """The page: `docs/parity.md`."""
+    def markdown(self, page: Path | None = None) -> str:
+        """The page: `docs/parity.md`, with the confusion table of a `diagnose.md` beside `page`."""
         from jaxgd.parity import report_markdown
 
-        return report_markdown.render(self)
+        confusion = report_markdown.confusion_table(page) if page is not None else ""
+        return report_markdown.render(self, confusion)
 
     def write(self, folder: Path) -> None:
         """`parity.json`, `parity.md` and `parity.html` in a folder that exists."""

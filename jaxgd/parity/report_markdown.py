@@ -1,6 +1,7 @@
 """A report as Markdown: this is `docs/parity.md`."""
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from jaxgd.parity import known_differences
 from jaxgd.parity.case import Outcome
@@ -21,14 +22,24 @@ that name in optax, with the same arguments, measured in the same run. Cases in 
 column of errors.
 """
 
+BEGIN, END = "<!-- generated -->", "<!-- end of what is generated -->"
+"""What encloses the confusion table in `diagnose.md`, which another command writes."""
+
 _DIAGNOSE = """\
-Which optimizer made these numbers? The confusion table of 44 recorded runs of Keras, optax, PyTorch's forms
-and made-up rules is in [diagnose.md](diagnose.md#the-confusion-table).
+Which optimizer made these numbers? 44 recorded runs of Keras, optax and PyTorch's forms, and made-up rules,
+from [diagnose.md](diagnose.md#the-confusion-table), where the columns are explained.
 """
 
 
-def render(report: Report) -> str:
-    """The whole page."""
+def confusion_table(page: Path) -> str:
+    """The confusion table of `diagnose` in the `diagnose.md` beside a page; "" where there is none."""
+    source = page.with_name("diagnose.md")
+    text = source.read_text("utf-8") if source.is_file() else ""
+    return text.partition(BEGIN)[2].partition(END)[0].strip()
+
+
+def render(report: Report, confusion: str = "") -> str:
+    """The whole page; `confusion` is the table of `diagnose`, which the catalogue does not run."""
     parts = [
         "# Parity with TensorFlow\n",
         _head(report),
@@ -41,7 +52,7 @@ def render(report: Report) -> str:
     parts += ["## float32 trajectories beside TensorFlow's\n", _trajectories(report.outcomes)]
     parts += ["## float64 trajectories\n", _double_trajectories(report.outcomes)]
     parts += ["## Known differences\n", _known(report.outcomes), "## Planted bugs\n", _planted(report)]
-    parts += ["## Diagnose\n", _DIAGNOSE]
+    parts += ["## Diagnose\n", _DIAGNOSE, *([f"{confusion}\n"] if confusion else [])]
     return "\n".join(parts)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
@@ -14,6 +14,7 @@ from jaxgd.model_base import Model
 from jaxgd.runs.plan import AnyPlan
 from jaxgd.runs.starting import first_train_state
 from jaxgd.training import Checkpoint, EarlyStopping, FitResult, evaluate, fit
+from jaxgd.training.divergence import Divergence, said_otherwise
 from jaxgd.training.progress import ProgressFn
 from jaxgd.training.watching import WatchFn
 
@@ -43,9 +44,21 @@ class Outcome:
         best = self.result.best_epoch
         return self.result.history.epochs if best is None else min(best + 1, self.result.history.epochs)
 
+    @property
+    def divergence(self) -> Divergence | None:
+        """That of the result, with the rows' places in the data."""
+        found = self.result.divergence
+        return None if found is None else in_data(self.plan, found)
+
     def last(self, column: str) -> float | None:
         """A column of the history at the kept epoch, or None if there is none."""
         return self.result.history.at(self.kept_epoch).get(column)
+
+
+def in_data(plan: AnyPlan, found: Divergence) -> Divergence:
+    """With the rows' places in the data."""
+    rows, bad_rows = (np.asarray(plan.row_numbers(each)) for each in (found.rows, found.bad_rows))
+    return replace(found, rows=rows, bad_rows=bad_rows)
 
 
 def execute(
@@ -82,27 +95,28 @@ def train_plan(
     state = None
     if plan.opt_state is not None:
         state = first_train_state(plan.model, plan.params, plan.opt_state, settings.seed)
-    return fit(
-        plan.model,
-        x,
-        y,
-        loss=plan.loss,
-        optimizer=plan.optimizer,
-        epochs=settings.epochs,
-        batch_size=settings.batch_size,
-        metrics=plan.metrics,
-        validation_data=plan.held_out_data(),
-        seed=settings.seed,
-        params=plan.params if state is None else None,
-        state=state,
-        early_stopping=stopping,
-        checkpoint=checkpoint,
-        on_divergence=settings.on_divergence,
-        max_halvings=settings.max_halvings,
-        devices=devices,
-        progress=progress,
-        watch=watch,
-    )
+    with said_otherwise():
+        return fit(
+            plan.model,
+            x,
+            y,
+            loss=plan.loss,
+            optimizer=plan.optimizer,
+            epochs=settings.epochs,
+            batch_size=settings.batch_size,
+            metrics=plan.metrics,
+            validation_data=plan.held_out_data(),
+            seed=settings.seed,
+            params=plan.params if state is None else None,
+            state=state,
+            early_stopping=stopping,
+            checkpoint=checkpoint,
+            on_divergence=settings.on_divergence,
+            max_halvings=settings.max_halvings,
+            devices=devices,
+            progress=progress,
+            watch=watch,
+        )
 
 
 def assess(plan: AnyPlan, result: FitResult) -> Outcome:

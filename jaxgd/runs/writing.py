@@ -15,8 +15,7 @@ from jaxgd.keras_files import KerasTraining
 from jaxgd.runs import folder as names
 from jaxgd.runs.history_file import write_history
 from jaxgd.runs.plan import AnyPlan
-from jaxgd.runs.training import Outcome
-from jaxgd.training import Divergence
+from jaxgd.runs.training import Outcome, in_data
 
 VERSION = 2
 
@@ -115,8 +114,8 @@ def results(outcome: Outcome) -> dict[str, Any]:
         "steps": int(result.state.step),
         "stopped_early": result.stopped_early,
         "interrupted": result.interrupted,
-        "divergence": None if result.divergence is None else _divergence(plan, result.divergence),
-        "restored": [_divergence(plan, each) for each in result.restored],
+        "divergence": None if outcome.divergence is None else outcome.divergence.to_dict(),
+        "restored": [in_data(plan, each).to_dict() for each in result.restored],
         "loss": None if loss is None else finite(loss),
         "val_loss": values["loss"] if is_held_out else None,
         "metrics_of": outcome.metrics_of,
@@ -131,11 +130,6 @@ def results(outcome: Outcome) -> dict[str, Any]:
 def finite(value: float) -> float | None:
     """The number, or None where it is NaN or infinite."""
     return value if math.isfinite(value) else None
-
-
-def _divergence(plan: AnyPlan, found: Divergence) -> dict[str, Any]:
-    """With the rows' places in the data."""
-    return {**found.to_dict(), "rows": plan.row_numbers(found.rows)}
 
 
 def data_facts(plan: AnyPlan) -> dict[str, Any]:

@@ -23,7 +23,6 @@ TIMEOUT = 60.0
 """Seconds in which all processes must have come to a meeting."""
 HEARTBEAT = 20
 """Seconds of silence after which a process counts as lost."""
-_SHUTDOWN = 10
 _LOST = ("gloo", "connection", "heartbeat", "unavailable", "socket closed", "nccl", "peer", "task")
 
 
@@ -63,7 +62,6 @@ def connect(
     options: dict[str, Any] = {
         "initialization_timeout": int(timeout),
         "heartbeat_timeout_seconds": HEARTBEAT,
-        "shutdown_timeout_seconds": _SHUTDOWN,
     }
     if coordinator is None:
         if num_processes is not None or process_id is not None:

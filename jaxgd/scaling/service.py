@@ -13,15 +13,18 @@ from typing import Any
 
 AFTERLIFE = 8
 """Seconds for which the service goes on without process 0; its port is taken for as long."""
+FAREWELL = 1
+"""Seconds for which it goes on when all are done: they may be waiting for the answer to their goodbye. Who
+starts again on the same port within them would join the run that ends."""
 
+_NAME = "get_distributed_runtime_service"
 _PROGRAM = """
-import json, os, sys, time
-from jaxlib import _jax
-address, count, options, afterlife = json.loads(sys.argv[1])
-service = _jax.get_distributed_runtime_service(address, count, **options)
+import importlib, json, os, sys, time
+module, name, arguments, options, farewell, afterlife = json.loads(sys.argv[1])
+service = getattr(importlib.import_module(module), name)(*arguments, **options)
 print("ready", flush=True)
 if sys.stdin.readline():
-    time.sleep(1)  # the others may be waiting for the answer to their goodbye
+    time.sleep(farewell)
     service.shutdown()
 else:
     time.sleep(afterlife)
@@ -33,15 +36,17 @@ class Service:
     """A running service, with the one method that JAX calls.
 
     Args:
-      address, count: where it listens, and for how many processes.
-      options: of `get_distributed_runtime_service`.
+      module: where the function is that starts one.
+      arguments, options: of that function: the address, the number of processes and more.
 
     Raises:
       RuntimeError: it does not start.
+      OSError: no other process can be started here.
+      TypeError: arguments that cannot be given to another process.
     """
 
-    def __init__(self, address: str, count: int, **options: Any) -> None:
-        words = json.dumps([address, count, options, AFTERLIFE])
+    def __init__(self, module: str, *arguments: Any, **options: Any) -> None:
+        words = json.dumps([module, _NAME, arguments, options, FAREWELL, AFTERLIFE])
         self._process = subprocess.Popen(
             [sys.executable, "-c", _PROGRAM, words],
             stdin=subprocess.PIPE,
@@ -52,28 +57,37 @@ class Service:
         )
         said = self._process.stdout.readline() if self._process.stdout else ""
         if said != "ready\n":
-            raise RuntimeError(f"the service at {address} ended with status {self._process.wait()}")
+            raise RuntimeError(f"the service for {arguments} ended with status {self._process.wait()}")
 
     def shutdown(self) -> None:
-        """Let it end, a second later: all processes have said that they are done."""
-        with suppress(OSError):
-            if self._process.stdin:
-                self._process.stdin.write("end\n")
-                self._process.stdin.close()
+        """End it: all processes have said that they are done. Its port is free when this returns."""
+        with suppress(OSError, subprocess.TimeoutExpired):
+            self._process.communicate("end\n", timeout=AFTERLIFE)
 
 
 @contextmanager
 def outliving() -> Iterator[None]:
     """Around `jax.distributed.initialize`: the service that it starts, if it does, is a `Service`.
 
-    There is no public way to say so.
+    There is no public way to say so. A JAX that starts it by another name, or with arguments that no other
+    process can be given, keeps it in process 0, and the others end with JAX's words if that one is lost.
     """
     from jax._src import distributed
 
-    runtime: Any = distributed._jax  # pyright: ignore[reportPrivateImportUsage]
-    usual = runtime.get_distributed_runtime_service
-    runtime.get_distributed_runtime_service = Service
+    runtime: Any = getattr(distributed, "_jax", None)
+    usual = getattr(runtime, _NAME, None)
+    if usual is None:
+        yield
+        return
+
+    def start(*arguments: Any, **options: Any) -> Any:
+        try:
+            return Service(runtime.__name__, *arguments, **options)
+        except (OSError, TypeError):
+            return usual(*arguments, **options)
+
+    setattr(runtime, _NAME, start)
     try:
         yield
     finally:
-        runtime.get_distributed_runtime_service = usual
+        setattr(runtime, _NAME, usual)

@@ -25,6 +25,11 @@ def check_axes(names: Sequence[str], optimizers_used: Sequence[Optimizer]) -> No
             )
         known = [set(optimizer.settings) - {"name"} for optimizer in optimizers_used]
         if not any(name in each for each in known):
+            if any(optimizer.name == "optax" for optimizer in optimizers_used):
+                raise ValueError(
+                    f"grid: an optax transformation hides its numbers, {name!r} too. Take an optimizer of "
+                    'jaxgd.optimizers, or several transformations: {"optimizer": [...]}.'
+                )
             every = {*OF_MODEL, *OF_FIT, *OF_STOPPING}.union(*known)
             raise unknown_name("axis", name, every)
         for optimizer, each in zip(optimizers_used, known, strict=True):

@@ -44,6 +44,11 @@ class Member:
     diverged_at: tuple[int, int] | None = None
     steps: int = 0
 
+    def __repr__(self) -> str:
+        fold = "" if self.fold is None else f", fold {self.fold}"
+        facts = f"{dict(self.settings)}, seed {self.seed}{fold}, {self.status}"
+        return f"Member({self.number}: {facts}, {self.history.summary()})"
+
     @property
     def epochs(self) -> int:
         """Finished epochs."""

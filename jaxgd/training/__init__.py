@@ -2,7 +2,7 @@
 
 from jaxgd.training.batching import make_schedule
 from jaxgd.training.checkpointing import Checkpoint
-from jaxgd.training.divergence import Divergence
+from jaxgd.training.divergence import Divergence, DivergenceWarning
 from jaxgd.training.early_stopping import EarlyStopping
 from jaxgd.training.evaluation import evaluate, predict
 from jaxgd.training.fit import fit
@@ -18,6 +18,7 @@ __all__ = [
     "Aux",
     "Checkpoint",
     "Divergence",
+    "DivergenceWarning",
     "EarlyStopping",
     "FitResult",
     "History",

@@ -1,6 +1,8 @@
 """Where a run left the finite numbers: which step, what went first, and what usually helps."""
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
@@ -21,14 +23,19 @@ from jaxgd.training.run import all_finite
 from jaxgd.training.state import TrainState
 
 _SHOWN = 3
+_ROWS_SHOWN = 8
 _ADVICE = {
-    "input": "Drop or mend these rows: their features are not finite.",
+    "input": "Drop or mend these rows: a feature is not finite.",
     "parameters": "The run began with parameters that are not finite.",
     "value": "Drop or mend these rows: a target or a weight is not finite.",
     "slot": "Gradients are too large for the optimizer's slots: clip them (global_clipnorm=1.0).",
 }
 _FLOAT16 = "float16 ends at 65504: use optimizers.loss_scale, or the dtype mixed_bfloat16."
 _USUAL = "A smaller learning rate, clipping (global_clipnorm=1.0) or standardised inputs usually help."
+
+
+class DivergenceWarning(UserWarning):
+    """A run ended because it was not finite any more; `FitResult.divergence` has the whole of it."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +52,7 @@ class Divergence:
       largest: {what: largest absolute value just before}, of the batch, the parameters, the outputs and the
         slots.
       advice: what usually helps.
+      bad_rows: int[...], those of them with a feature, target or weight that is not finite.
     """
 
     epoch: int
@@ -54,23 +62,44 @@ class Divergence:
     rows: np.ndarray
     largest: Mapping[str, float] = field(default_factory=dict)
     advice: str = _USUAL
+    bad_rows: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
 
     def __str__(self) -> str:
         most = sorted(self.largest.items(), key=lambda item: -item[1])[:_SHOWN]
         before = f" Largest before: {', '.join(f'{n} {v:.3g}' for n, v in most)}." if most else ""
         return (
             f"the run was not finite at epoch {self.epoch}, step {self.step}: {self.layer} went first "
-            f"({self.quantity}).{before} {self.advice}"
+            f"({self.quantity}).{before}{self._named_rows()} {self.advice}"
         )
+
+    def _named_rows(self) -> str:
+        bad = [str(row) for row in self.bad_rows]
+        shown = ", ".join(bad[:_ROWS_SHOWN]) + (", ..." if len(bad) > _ROWS_SHOWN else "")
+        return f" Not finite in the data: row{'s' * (len(bad) > 1)} {shown}." if bad else ""
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON takes it."""
-        return {**asdict(self), "rows": [int(row) for row in self.rows], "largest": dict(self.largest)}
+        numbers = {name: [int(row) for row in getattr(self, name)] for name in ("rows", "bad_rows")}
+        return {**asdict(self), **numbers, "largest": dict(self.largest)}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Divergence":
         """What `to_dict` gave."""
-        return cls(**{**values, "rows": np.asarray(values["rows"], np.int64)})
+        numbers = {name: np.asarray(values.get(name, ()), np.int64) for name in ("rows", "bad_rows")}
+        return cls(**{**values, **numbers})
+
+
+def warn(found: Divergence) -> None:
+    """Say that `fit` ended; called by what `fit` calls."""
+    warnings.warn(str(found), DivergenceWarning, stacklevel=4)
+
+
+@contextmanager
+def said_otherwise() -> Iterator[None]:
+    """For callers of `fit` that report a divergence in their own way."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DivergenceWarning)
+        yield
 
 
 def explain(
@@ -95,7 +124,17 @@ def explain(
     layers = _trace(objective, before, batch, key) if _finite(batch["x"]) else ()
     layer, quantity = next(_found(objective, rule, before, after, batch, key, layers))
     largest = dict(_largest(before, batch, layers))
-    return Divergence(*where, layer, quantity, rows, largest, _advice(objective, quantity, batch))
+    advice = _advice(objective, quantity, batch)
+    return Divergence(*where, layer, quantity, rows, largest, advice, rows[_bad(batch, len(rows))])
+
+
+def _bad(batch: Mapping[str, Array], num_rows: int) -> np.ndarray:
+    """bool[num_rows]: which rows have a number that is not finite; padding comes after them."""
+    bad = np.zeros(num_rows, bool)
+    for leaf in jax.tree.leaves([batch.get(name) for name in ("x", "y", "sample_weight")]):
+        if jnp.issubdtype(leaf.dtype, jnp.inexact):
+            bad |= ~np.isfinite(np.asarray(leaf, np.float64)[:num_rows]).reshape(num_rows, -1).all(axis=1)
+    return bad
 
 
 class _Seen(NamedTuple):

@@ -122,7 +122,8 @@ def fit(
         depends on it.
 
     Returns: a `FitResult`. A run that is not finite any more ends without an error, even in its first epoch,
-      when the history is empty: look at `result.divergence`, which is None if all went well.
+      when the history is empty: a `DivergenceWarning` says so, and `result.divergence` (None if all went
+      well) has the step, the layer and the rows.
     Raises:
       TypeError, ValueError: an argument that does not fit, or a checkpoint (`CheckpointError`); nothing has
         run then.

@@ -39,14 +39,21 @@ class TrainState:
           key: a JAX key or a `KerasKey`.
           trainable: a tree of bool like `params`; None trains all but the statistics.
         """
-        if isinstance(key, int):
-            raise TypeError(f"key: expected a JAX key or a KerasKey, got {key!r}. Give model.key({key!r}).")
+        check_key(key)
         mask = trainable_mask(params) if trainable is None else trainable
         moving, _ = partition(params, mask)
         opt_state = optimizers.get(optimizer).init(moving)
         return cls(jnp.zeros((), jnp.int32), copy(params), copy(opt_state), copy(key))
 
 
+def check_key(key: Any) -> None:
+    """Raises TypeError for a seed in the place of a key."""
+    if isinstance(key, int):
+        raise TypeError(f"key: expected a JAX key or a KerasKey, got {key!r}. Give model.key({key!r}).")
+
+
 def copy(tree: PyTree) -> PyTree:
     """The same values in buffers of their own, so that donating them leaves the caller's alone."""
-    return jax.device_put(tree, may_alias=False)
+    if all(getattr(leaf, "is_fully_addressable", True) for leaf in jax.tree.leaves(tree)):
+        return jax.device_put(tree, may_alias=False)  # all in one call
+    return jax.tree.map(lambda leaf: jnp.array(leaf, copy=True), tree)

@@ -2,6 +2,7 @@
 
 import jax
 import numpy as np
+import optax
 import pytest
 
 import jaxgd
@@ -308,3 +309,31 @@ def test_equal_objectives_make_equal_steps():
 
     assert step() == step()
     assert hash(step()) == hash(step())
+
+
+def test_a_state_of_another_optimizer_than_the_steps():
+    params = MODEL.init(0)
+    objective = jaxgd.make_objective(MODEL, "mse")
+    state = jaxgd.TrainState.create(params=params, optimizer="adam")
+    batch = {"x": X.astype(np.float32), "y": Y.astype(np.float32)}
+    with pytest.raises(ValueError, match="Make state and step with the same optimizer"):
+        jaxgd.make_step(objective, optax.sgd(0.1))(state, batch)
+
+
+def test_numbers_of_an_optax_transformation_are_no_axis():
+    with pytest.raises(ValueError, match="hides its numbers, 'learning_rate' too"):
+        jaxgd.sweep(
+            MODEL, X, Y, grid={"learning_rate": [0.1]}, optimizer=optax.sgd(0.1), loss="mse", epochs=1
+        )
+
+
+def test_ints_are_no_keys_under_vmap():
+    with pytest.raises(TypeError, match=r"seed: expected an int or a JAX key, got an array of ints.*split"):
+        jax.vmap(MODEL.init)(np.arange(3))
+    keys = jax.random.split(jax.random.key(0), 3)
+    assert jax.vmap(MODEL.init)(keys)["dense"]["kernel"].shape == (3, 4, 3)
+
+
+def test_an_unknown_argument_of_an_optimizer_names_the_known():
+    with pytest.raises(TypeError, match=r"Adam: unknown argument 'lr'. Known: learning_rate, beta_1"):
+        jaxgd.optimizers.adam(lr=0.1)

@@ -1,11 +1,16 @@
 """A run that leaves the finite numbers: found, named, and the parameters before it kept."""
 
+import json
+import warnings
+from pathlib import Path
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import jaxgd
+from jaxgd.training import Divergence, DivergenceWarning
 from jaxgd.training.batching import batches
 
 ROWS, BATCH = 20, 8
@@ -82,6 +87,8 @@ def test_a_row_that_is_not_finite(row, bad):
     assert (found.epoch, found.step) == (1, row // BATCH + 1)
     assert (found.layer, found.quantity) == ("x", "input")
     assert row in found.rows
+    assert list(found.bad_rows) == [row]
+    assert f"Not finite in the data: row {row}." in str(found)
     assert all_finite(result.params)
     assert int(result.state.step) == row // BATCH
 
@@ -91,6 +98,20 @@ def test_a_target_that_is_not_finite():
     y[9, 0] = np.nan
     found = fit(0.01, y=y, epochs=3).divergence
     assert (found.epoch, found.step, found.layer, found.quantity) == (1, 2, "loss", "value")
+    assert list(found.bad_rows) == [9]
+    again = Divergence.from_dict(json.loads(json.dumps(found.to_dict())))
+    assert (str(again), list(again.bad_rows)) == (str(found), [9])
+
+
+def test_it_is_said_once_where_fit_was_called():
+    with pytest.warns(DivergenceWarning, match=r"the run was not finite at epoch 1, step 2: dense_1") as said:
+        fit(1e20)
+    assert [Path(each.filename).name for each in said] == ["test_divergence.py"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fit(0.01, epochs=2)
+        with pytest.raises(ValueError, match="diverged"):
+            jaxgd.estimators.MLPRegressor(optimizer="sgd", learning_rate_init=1e20).fit(X, Y)
 
 
 def test_a_parameter_that_is_not_finite():

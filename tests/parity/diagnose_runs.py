@@ -12,8 +12,8 @@ from diagnose_made_up import MADE_UP, record_made_up
 from diagnose_recording import Recorded, record_case
 
 from jaxgd.parity.diagnosing import Diagnosis, Number, diagnose
+from jaxgd.parity.report_markdown import BEGIN, END
 
-BEGIN, END = "<!-- generated -->", "<!-- end of what is generated -->"
 OTHER_NETWORKS = " once more"
 
 

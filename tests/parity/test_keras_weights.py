@@ -148,6 +148,86 @@ def test_wrappers_before_their_first_step(tmp_path, name):
     assert _same(copy.optimizer.variables, original.optimizer.variables)
 
 
+def _routed(key):
+    """A model of Keras, compiled, in which one optimizer is for the paths that match `key`."""
+    routes = {key: keras.optimizers.SGD(0.1, momentum=0.5)}
+    routed = keras.optimizers.OptimizerMap(keras.optimizers.Adam(0.01), routes)
+    stack = [keras.layers.Input((3,)), keras.layers.Dense(4, "tanh", name="first"), keras.layers.Dense(2)]
+    model = keras.Sequential(stack, name="net")
+    model.compile(keras.optimizers.MultiOptimizer(routed), "mean_squared_error", run_eagerly=True)
+    return model
+
+
+def _kernel_after_a_step(path):
+    """The first kernel after one step in jaxgd from a file."""
+    x, y = _data()
+    model, params, training = load(path)
+    start = training.state(params)
+    settings = {"epochs": 1, "batch_size": len(x), "shuffle": False}
+    result = jaxgd.fit(model, x, y, loss="mse", optimizer=training.optimizer, state=start, **settings)
+    return np.asarray(result.params["first"]["kernel"])
+
+
+def test_keys_of_several_optimizers_mean_what_they_mean_once_keras_has_loaded_the_file(tmp_path):
+    """There a path has no model's name before it, so that a key matches which matched nothing before."""
+    original = _routed("first/kernel")
+    original.save(tmp_path / "m.keras")
+    with pytest.warns(UserWarning, match="Skipping variable loading"):
+        loaded = keras.models.load_model(tmp_path / "m.keras")
+    loaded.run_eagerly = True
+    ours = _kernel_after_a_step(tmp_path / "m.keras")
+    _train(original, 1)
+    _train(loaded, 1)
+    assert np.abs(ours - loaded.layers[0].kernel).max() < 1e-7
+    assert np.abs(ours - original.layers[0].kernel).max() > 1e-3
+
+
+def test_a_state_that_the_loaded_keys_do_not_fit_is_refused(tmp_path):
+    """Keras drops it with a warning."""
+    original = _routed("first/kernel")
+    _train(original, 1)
+    original.save(tmp_path / "m.keras")
+    with pytest.raises(KerasFileError, match=r"keys 'first/kernel' match in a loaded model.*training=False"):
+        load(tmp_path / "m.keras")
+
+
+def test_keys_with_the_name_of_the_model_go_on_as_in_the_model_that_was_saved(tmp_path):
+    """With their state, which Keras itself drops when it loads the file."""
+    original = _routed("net/first/kernel")
+    _train(original, 2)
+    original.save(tmp_path / "m.keras")
+    ours = _kernel_after_a_step(tmp_path / "m.keras")
+    _train(original, 1)
+    assert np.abs(ours - original.layers[0].kernel).max() < 1e-7
+
+
+def test_schedule_free_starts_at_the_parameters_of_a_file_without_its_state(tmp_path):
+    """Keras starts at other random weights then; what it has trained goes on from the file in both."""
+    original = _keras_model(keras.optimizers.ScheduleFreeAdamW(0.01))
+    original.save(tmp_path / "new.keras")
+    with pytest.warns(UserWarning, match="Skipping variable loading"):
+        loaded = keras.models.load_model(tmp_path / "new.keras")
+    assert np.abs(_fast(loaded) - loaded.get_layer("first").kernel).max() > 0.1
+    model, params, training = load(tmp_path / "new.keras")
+    assert np.array_equal(training.opt_state.slots["momentum"]["first"]["kernel"], params["first"]["kernel"])
+    assert len(training.notes) == 1
+    assert "starts it at zero, as schedule_free_adamw(starts_at_zero=True) does" in training.notes[0]
+
+    _train(original, 3)
+    original.save(tmp_path / "trained.keras")
+    state = load(tmp_path / "trained.keras")[2].opt_state
+    assert np.array_equal(state.slots["momentum"]["first"]["kernel"], _fast(original))
+    from_zero = KerasTraining("mse", optimizers.schedule_free_adamw(0.01, starts_at_zero=True))
+    save(tmp_path / "zero.keras", model, params, from_zero)
+    assert not np.any(_fast(_quietly_loaded(tmp_path / "zero.keras")))
+
+
+def _fast(model):
+    """Keras's z of the first kernel."""
+    path = "first_kernel_momentum"
+    return next(each for each in model.optimizer.variables if each.path.endswith(path)).numpy()
+
+
 def test_float64_weights(tmp_path, x64):
     model = jaxgd.sequential([layers.dense(3, "tanh"), layers.dense(2)], 3, dtype="float64")
     params = model.init(0)

@@ -5,12 +5,13 @@ import socket
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from processes import ends, environment, free_port, results, start
+from processes import HERE, ends, environment, free_port, results, start
 
-from jaxgd.scaling import HostsError, hosts
+from jaxgd.scaling import HostsError, hosts, service
 from jaxgd.training.spreading import _checksums
 
 EPOCHS, STEPS = 8, 32
@@ -129,6 +130,45 @@ def test_a_coordinator_that_does_not_answer():
 def test_addresses_and_numbers_that_do_not_fit(arguments, message):
     with pytest.raises(ValueError, match=message):
         hosts.connect(*arguments)
+
+
+@pytest.mark.parametrize("function", [service._NAME, "a_later_name_of_it"])
+def test_who_is_done_waits_for_who_still_writes(function):
+    """Also where JAX has no function of the name that is replaced: its own service is used then."""
+    words, port = [sys.executable, str(HERE / "ending.py")], str(free_port())
+    seconds = ["12" if function == service._NAME else "0", "0"]  # ten once ended both
+    found = ends(
+        [
+            subprocess.Popen(
+                [*words, str(i), "2", port, seconds[i], function],
+                env=environment(),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            for i in range(2)
+        ]
+    )
+    assert [each[0] for each in found] == [0, 0], found
+
+
+def test_a_service_that_no_process_can_be_given_is_jax_own(monkeypatch):
+    from jax._src import distributed
+
+    def usual(*given):
+        return given
+
+    runtime = SimpleNamespace(**{service._NAME: usual}, __name__="runtime")
+    monkeypatch.setattr(distributed, "_jax", runtime)
+    credentials = object()
+    with service.outliving():
+        replaced = getattr(runtime, service._NAME)
+        assert replaced is not usual
+        assert replaced("address", credentials) == ("address", credentials)
+    assert getattr(runtime, service._NAME) is usual
+    monkeypatch.delattr(distributed, "_jax")
+    with service.outliving():
+        assert not hasattr(distributed, "_jax")
 
 
 def test_the_command_line_in_two_processes(cache, tmp_path):

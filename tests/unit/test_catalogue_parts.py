@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -151,6 +152,23 @@ def test_the_markdown_has_both_distances_and_the_planted_bugs():
     assert "| Adam(beta_1=0.9) | 2.0e-08 | 4.0e-08 | 5.0e-01 |" in text
     assert "| sum | sums <b> | caught | error 1 |" in text
     assert report.COMMAND in text
+
+
+def test_the_page_carries_the_confusion_table_that_stands_beside_it(tmp_path):
+    page = tmp_path / "parity.md"
+    assert "| adam |" not in example_report().markdown(page)
+    table = "2 of 2 runs.\n\n| run |\n| --- |\n| adam |"
+    (tmp_path / "diagnose.md").write_text(
+        f"# Words\n{report_markdown.BEGIN}\n{table}\n{report_markdown.END}\n"
+    )
+    assert example_report().markdown(page).endswith(f"are explained.\n\n{table}\n")
+
+
+def test_the_page_in_the_documentation_has_the_table_of_diagnose():
+    page = Path(__file__).parents[2] / "docs" / "parity.md"
+    table = report_markdown.confusion_table(page)
+    assert table.startswith("44 of 44 runs")
+    assert page.read_text("utf-8").endswith(f"{table}\n")
 
 
 def test_a_report_with_a_failed_case_or_a_missed_bug_has_not_passed():

@@ -43,6 +43,7 @@ OPTIMIZERS = {
     "muon": optimizers.muon(0.01, exclude_layers=["dense_1"]),
     "nadam": optimizers.nadam(0.01),
     "schedule_free": optimizers.schedule_free_adamw(0.01, documented=True),
+    "schedule_free_from_zero": optimizers.schedule_free_adamw(0.01, starts_at_zero=True),
     "loss_scale": optimizers.loss_scale(optimizers.adamax(0.01), dynamic_growth_steps=2),
     "several": optimizers.multi(
         {"dense/kernel": optimizers.sgd(0.1, momentum=0.5), ".*/bias|.*gamma": optimizers.adam(0.02)},
@@ -102,6 +103,19 @@ def test_optimizer_state_comes_back(tmp_path, name):
     assert _equal(training.opt_state._replace(hyperparameters={}), state._replace(hyperparameters={}))
     for key, value in state.hyperparameters.items():
         assert _equal(training.opt_state.hyperparameters[key], value), key
+
+
+@pytest.mark.parametrize("from_zero", [False, True])
+def test_a_note_says_where_keras_starts_schedule_free(tmp_path, from_zero):
+    """Before the first update too; what starts at zero starts there again, and needs no note."""
+    model = jaxgd.mlp([3, 2])
+    params = model.init(0)
+    optimizer = optimizers.schedule_free_adamw(0.01, starts_at_zero=from_zero)
+    save(tmp_path / "m.keras", model, params, KerasTraining("mse", optimizer))
+    read, training = load(tmp_path / "m.keras")[1:]
+    assert [("starts_at_zero=True" in note) for note in training.notes] == [True] * (not from_zero)
+    z = training.opt_state.slots["momentum"]["dense"]["kernel"]
+    assert jnp.array_equal(z, jnp.zeros((3, 2)) if from_zero else read["dense"]["kernel"])
 
 
 def test_what_keras_forgets_of_nadam_is_computed_anew(tmp_path):

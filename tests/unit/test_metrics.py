@@ -110,3 +110,7 @@ def test_accuracy_of_a_loss(loss, kind):
 def test_errors(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+def test_a_metric_shows_its_name_and_options():
+    assert repr(metrics.get("binary_accuracy", threshold=0.3)) == "Metric('binary_accuracy', threshold=0.3)"

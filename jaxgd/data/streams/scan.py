@@ -19,7 +19,7 @@ from jaxgd.data.streams.kinds import INT
 from jaxgd.data.table import Table, is_missing
 from jaxgd.data.targets import choose_target
 
-_GAP_ADVICE = "Give missing='mean' or missing='drop', or fill them."
+_GAP_ADVICE = "Give missing='mean' or missing='drop' (--missing mean, --missing drop), or fill them."
 
 
 class Block(NamedTuple):
@@ -148,7 +148,9 @@ class _Scan:
             for name in self.used:
                 columns.check_present(table, name, _GAP_ADVICE)
         if self.wishes.missing == "mean":
-            columns.check_present(table, self.target, "A target has no stand-in: give missing='drop'.")
+            columns.check_present(
+                table, self.target, "A target has no stand-in: give missing='drop' (--missing drop)."
+            )
         if self.wishes.weight is not None:
             columns.check_present(table, self.wishes.weight)
             columns.numbers(table, self.wishes.weight)
