@@ -1,5 +1,7 @@
 """How often estimators compile."""
 
+from typing import Any
+
 import jax
 import numpy as np
 import pytest
@@ -55,7 +57,8 @@ def test_folds_of_two_sizes_share_a_program(plan, shuffle):
     assert search.sweep_.compilations == 1
     for member in search.sweep_:
         setting, fold = divmod(member.number, 3)
-        own = clone(alone).set_params(learning_rate_init=grid["learning_rate_init"][setting])
+        own: Any = clone(alone)
+        own.set_params(learning_rate_init=grid["learning_rate_init"][setting])
         own.fit(X[:86][splits[fold][0]], Y[:86][splits[fold][0]])
         for ours, theirs in zip(jax.tree.leaves(member.params), jax.tree.leaves(own.params_), strict=True):
             np.testing.assert_allclose(
