@@ -7,7 +7,7 @@ run one after the other. In step (`vmap`) the first two are shared by all member
 part; the bytes come from memory instead of the cache once the states of all members outgrow it.
 """
 
-import functools
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ import jax
 from jaxgd._one_kernel import is_small
 from jaxgd.sweeps.engine import Form
 from jaxgd.sweeps.family import Family
+from jaxgd.sweeps.shapes import shapes_of
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,10 @@ class Rates:
     uncached: float = 2.5e10
     cache: float = 8e6
     call: float = 1e-3
-    compile: float = 0.7
-    compile_layer: float = 0.2
+    passing_layer: float = 1.2e-6
+    """What a hidden layer costs more where some members' hand their input on."""
+    compile: float = 0.9
+    compile_layer: float = 0.4
 
 
 RATES = Rates()
@@ -56,9 +59,15 @@ class Workload:
     """Bytes that a step reads and writes."""
     steps: int
     """Of one member, if nothing stops it."""
-    members: int
+    folds: tuple[int, ...]
+    """Members of each fold; those that step together are of one."""
     is_small: bool = False
     """Whether its program is one kernel."""
+
+    @property
+    def members(self) -> int:
+        """Of all folds."""
+        return sum(self.folds)
 
 
 def workload(family: Family, state: int) -> Workload:
@@ -75,15 +84,14 @@ def workload(family: Family, state: int) -> Workload:
         flops=6.0 * family.spec.batch_size * weights(family.objective.model) * (1 + extra),
         state=state,
         steps=round(sum(steps) / len(steps)),
-        members=len(family.trials),
-        is_small=is_small(family.spec.batch_size, jax.eval_shape(family.objective.model.init)),
+        folds=tuple(Counter(id(each.fold) for each in family.trials.values()).values()),
+        is_small=is_small(family.spec.batch_size, shapes_of(family.objective.model)),
     )
 
 
-@functools.lru_cache(maxsize=256)
 def weights(model: Any) -> int:
     """Multiplications of one row's forward pass: the entries of all kernels."""
-    return sum(leaf.size for leaf in jax.tree.leaves(jax.eval_shape(model.init)) if leaf.ndim > 1)
+    return sum(leaf.size for leaf in jax.tree.leaves(shapes_of(model)) if leaf.ndim > 1)
 
 
 def step_seconds(work: Workload, form: Form, width: int, rates: Rates = RATES) -> float:
@@ -106,9 +114,14 @@ def compile_seconds(work: Workload, rates: Rates = RATES) -> float:
 
 
 def run_seconds(work: Workload, form: Form, width: int, lanes: int, per_step: float) -> float:
-    """Seconds until all members have ended, the lanes side by side; the slots of a last round may be idle."""
-    rounds = -(-work.members // (width * lanes))
-    calls = rounds * RATES.call * (1 if form != "map" else 1.5)
+    """Seconds until all members have ended, the lanes side by side.
+
+    In step a slot costs the same whether it is taken or not, and the members of a lane are of one fold: slots
+    that the last members of a fold leave free are paid for, as are lanes without a turn in the last round.
+    """
     if form == "vmap":
-        return rounds * width * work.steps * per_step + calls
+        turns = sum(-(-members // width) for members in work.folds)
+        rounds = -(-turns // lanes)
+        return rounds * (width * work.steps * per_step + RATES.call)
+    calls = -(-work.members // (width * lanes)) * RATES.call * (1 if form != "map" else 1.5)
     return work.members / lanes * work.steps * per_step + calls

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgd._types import Array, Params, PyTree
+from jaxgd.sweeps.shapes import shapes_of
 from jaxgd.sweeps.starting import Starter
 from jaxgd.sweeps.trial import Fold, Trial
 from jaxgd.training.early_stopping import Progress, Rule
@@ -23,7 +24,10 @@ _TRUE: Any = np.asarray(True)
 
 @dataclass(eq=False)
 class Family:
-    """Trials of one structure: the same layers, rule, batch size and shapes of data.
+    """Trials of one structure: the same layers, rule, batch size, shapes of data and batches an epoch.
+
+    Folds may differ by a few rows: their tables are filled up to the longest, and orders have -1 for what was
+    added, as the last batch of an epoch has anyway.
 
     Attributes:
       spec: what their program depends on.
@@ -46,8 +50,12 @@ class Family:
 
     @property
     def num_rows(self) -> int:
-        """Rows that train."""
-        return len(self.example.fold.training["x"])
+        """Rows of the longest table that trains."""
+        return max(self._row_counts)
+
+    @cached_property
+    def _row_counts(self) -> set[int]:
+        return {len(trial.fold.training["x"]) for trial in self.trials.values()}
 
     @property
     def objective(self) -> Objective:
@@ -67,7 +75,8 @@ class Family:
         key = id(fold)
         if key not in self._data:
             objective = self.objective
-            training = ready_data(objective, dict(fold.training))
+            ready = ready_data(objective, dict(fold.training))
+            training = {name: _longer(array, self.num_rows) for name, array in ready.items()}
             validation = fold.validation
             self._data[key] = (
                 training,
@@ -106,13 +115,13 @@ class Family:
     @cached_property
     def starter(self) -> Starter:
         """Where states begin."""
-        return Starter(self.num_rows)
+        return Starter(self.num_rows, is_padded=len(self._row_counts) > 1)
 
     @cached_property
     def zero_sums(self) -> PyTree:
         """The sums of an epoch before its first batch."""
         training, _ = self.data(self.example.fold)
-        params = jax.eval_shape(self.objective.model.init)
+        params = shapes_of(self.objective.model)
         objective = self.objective.at_inference()
         return jax.device_get(zero_sums(objective, params, training, self.spec.batch_size))
 
@@ -179,11 +188,28 @@ def families(trials: Sequence[Trial] | Mapping[int, Trial]) -> list[Family]:
 
 def kind_of(trial: Trial) -> tuple[Any, ...]:
     """What a trial's program is called with, apart from what its `RunSpec` says."""
-    shapes = tuple(
-        None if data is None else tuple((name, np.shape(array)) for name, array in data.items())
-        for data in (trial.fold.training, trial.fold.validation)
-    )
-    return shapes, jax.tree.structure(trial.optimizer.hyperparameters), trial.shuffle
+    fold = trial.fold
+    training = tuple((name, np.shape(array)[1:]) for name, array in fold.training.items())
+    validation = None if fold.validation is None else _shapes(fold.validation)
+    structure = jax.tree.structure(trial.optimizer.hyperparameters)
+    return training, _rows_kind(trial), validation, structure, trial.shuffle
+
+
+def _shapes(data: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tuple((name, np.shape(array)) for name, array in data.items())
+
+
+def _rows_kind(trial: Trial) -> tuple[str, int]:
+    """Equal for tables that may be filled up: as many batches an epoch, of which the last one is short."""
+    num_rows = len(trial.fold.training["x"])
+    has_short = num_rows > trial.batch_size and num_rows % trial.batch_size
+    return ("steps", trial.steps_per_epoch) if has_short else ("rows", num_rows)
+
+
+def _longer(array: Any, num_rows: int) -> Any:
+    """Rows of zeros behind the others, so that there are `num_rows`; no batch ever takes them."""
+    missing = num_rows - len(array)
+    return np.pad(array, [(0, missing), *[(0, 0)] * (np.ndim(array) - 1)]) if missing else array
 
 
 def spec_of(trial: Trial) -> RunSpec:

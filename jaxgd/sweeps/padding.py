@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -17,6 +16,7 @@ from jaxgd._types import Array, Params
 from jaxgd.layers import Context, Output
 from jaxgd.model import Sequential, sequential
 from jaxgd.sweeps.family import Family, spec_of
+from jaxgd.sweeps.shapes import shapes_of
 from jaxgd.sweeps.trial import Trial
 from jaxgd.training.objective import Objective
 
@@ -176,7 +176,7 @@ class PaddedFamily(Family):
         """Without what was padded, under the trial's own names."""
         names = _dense_names(trial)
         padded = [*(_name(place) for place in range(len(names) - 1)), _OUTPUT]
-        shapes = jax.eval_shape(trial.model.init)
+        shapes = shapes_of(trial.model)
         others = {name: leaves for name, leaves in params.items() if name in shapes and name not in names}
         own = {
             name: {

@@ -98,12 +98,13 @@ class Planner:
     def _forms(self, work: Workload) -> list[tuple[Form, int]]:
         """What is looked at: the chosen form, or all that make sense."""
         share = -(-work.members // self.lanes)
-        widest = min(share, _WIDTHS[-1])
+        widest = min(share, max(work.folds), _WIDTHS[-1])
         if self.form == "sequential":
             return [("sequential", 1)]
         if self.form == "map":
             return [("map", self.width or _MAP_WIDTH)]
-        widths = sorted({*(width for width in _WIDTHS if width < share), widest})
+        halves = -(-widest // 2)  # where full ones would leave a lane without a turn
+        widths = sorted({*(width for width in _WIDTHS if width < widest), halves, widest})
         in_step: list[tuple[Form, int]] = [("vmap", width) for width in widths]
         if self.form == "vmap":
             return [("vmap", self.width)] if self.width else in_step

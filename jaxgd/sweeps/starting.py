@@ -7,6 +7,7 @@ import numpy as np
 
 from jaxgd._types import Params, PyTree
 from jaxgd.sweeps.trial import Trial
+from jaxgd.training.batching import part_of
 from jaxgd.training.preparing import make_order, new_state
 from jaxgd.training.state import TrainState
 
@@ -25,12 +26,15 @@ class Starter:
     """Makes the first `TrainState` of trials of one structure, on the host.
 
     Args:
-      num_rows: rows that train.
+      num_rows: of the tables of rows that train, the longest.
+      is_padded: whether tables of other trials are filled up to that.
     """
 
-    def __init__(self, num_rows: int) -> None:
+    def __init__(self, num_rows: int, is_padded: bool) -> None:
         self.num_rows = num_rows
-        self._drawn: dict[Any, Drawn] = {}
+        self.is_padded = is_padded
+        self._drawn: dict[Any, tuple[Params, Any]] = {}
+        self._orders: dict[Any, Any] = {}
         self._opt_states: dict[int, tuple[Any, PyTree]] = {}
         self._depends: bool | None = None
 
@@ -38,10 +42,17 @@ class Starter:
         """Parameters, key and order of a trial's seed, drawn once however many trials share it."""
         key = trial.seed, jax.tree.structure(trial.model)
         if key not in self._drawn:
-            order = make_order(trial.shuffle, trial.seed, self.num_rows)
-            made = trial.model.init(trial.seed), model.key(trial.seed), order
-            self._drawn[key] = Drawn(*jax.device_get(made))
-        return self._drawn[key]
+            self._drawn[key] = jax.device_get((trial.model.init(trial.seed), model.key(trial.seed)))
+        return Drawn(*self._drawn[key], self._order(trial))
+
+    def _order(self, trial: Trial) -> Any:
+        num_rows = len(trial.fold.training["x"])
+        key = trial.seed, num_rows
+        if key not in self._orders:
+            order = make_order(trial.shuffle, trial.seed, num_rows)
+            order = part_of(order, num_rows, self.num_rows) if self.is_padded else order
+            self._orders[key] = jax.device_get(order)
+        return self._orders[key]
 
     def train_state(self, trial: Trial, model: Any, params: Params) -> TrainState:
         """The state that `fit` makes of these parameters.

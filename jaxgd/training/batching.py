@@ -133,10 +133,79 @@ class Shuffled:
         return permutation(self.words, epoch, num_rows)
 
 
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class ShuffledPart:
+    """The order of `Shuffled` for the first rows of a longer table; how many is an input of programs."""
+
+    words: Array
+    """uint32[2]."""
+    num_rows: Array
+    """uint32 scalar."""
+    grid: Array
+    """uint32[2], height and width of the grid that `permutation` walks."""
+
+    @classmethod
+    def of(cls, order: Shuffled, num_rows: int) -> "ShuffledPart":
+        """The same order, of `num_rows` rows."""
+        return cls(order.words, jnp.uint32(num_rows), jnp.asarray(_grid(num_rows), jnp.uint32))
+
+    def rows(self, epoch: Array, places: int) -> Array:
+        """A permutation of the first rows, and -1 behind it: int32[places]."""
+        height, width = self.grid
+        # One row of a grid for the whole table is more than lies beyond the rows in any grid for fewer.
+        beyond = self.num_rows + jnp.arange(_grid(places)[0], dtype=jnp.uint32)
+        excess = jnp.where(beyond < height * width, beyond, 0)
+        order = _permuted(self.words, epoch, places, self.num_rows, (height, width), excess)
+        return jnp.where(jnp.arange(places, dtype=jnp.uint32) < self.num_rows, order, -1)
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class InOrderPart:
+    """The first rows of a longer table as they stand; how many they are is an input of programs."""
+
+    num_rows: Array
+    """int32 scalar."""
+
+    def rows(self, epoch: Array, places: int) -> Array:
+        """int32[places], -1 behind the rows."""
+        place = jnp.arange(places, dtype=jnp.int32)
+        return jnp.where(place < self.num_rows, place, -1)
+
+
+def part_of(order: Any, num_rows: int, places: int) -> Any:
+    """An order of `num_rows` rows as one of a table with more places, for which one program serves."""
+    if isinstance(order, Shuffled):
+        return ShuffledPart.of(order, num_rows)
+    if isinstance(order, Fixed):
+        return Fixed(jnp.pad(order.order, (0, places - num_rows), constant_values=-1))
+    return InOrderPart(jnp.int32(num_rows))
+
+
 def permutation(words: Array, epoch: Array | int, num_rows: int) -> Array:
     """The order of `num_rows` rows in one epoch: int32[num_rows]."""
+    height, width = _grid(num_rows)
+    excess = jnp.arange(num_rows, height * width, dtype=jnp.uint32)
+    return _permuted(words, epoch, num_rows, num_rows, (np.uint32(height), np.uint32(width)), excess)
+
+
+def _grid(num_rows: int) -> tuple[int, int]:
+    """Height and width of a grid just large enough."""
     height = max(math.isqrt(num_rows - 1) + 1, 2)
-    width = -(-num_rows // height)
+    return height, -(-num_rows // height)
+
+
+def _permuted(
+    words: Array, epoch: Array | int, places: int, num_rows: Any, grid: tuple[Any, Any], excess: Array
+) -> Array:
+    """The order of `num_rows` rows, and behind it numbers of no meaning up to `places`: int32[places].
+
+    Args:
+      num_rows: an int or a uint32 scalar, as are height and width, `grid`.
+      excess: uint32, the positions of the grid beyond the rows, in order; any others may follow them.
+    """
+    height, width = grid
     keys = _round_keys(words, jnp.asarray(epoch).astype(jnp.uint32))
 
     def going(walked: tuple[Array, Array]) -> Array:
@@ -148,14 +217,13 @@ def permutation(words: Array, epoch: Array | int, num_rows: int) -> Array:
         further = _feistel(positions, keys, height, width)
         return jnp.where(positions < num_rows, positions, further), steps + 1
 
-    first = _first_places(num_rows, keys, height, width)
-    excess = jnp.arange(num_rows, height * width, dtype=jnp.uint32)
+    first = _first_places(places, keys, height, width)
     if not excess.size:
         return first.astype(jnp.int32)
     # Only the few positions beyond the range are walked on, and looked up by the rows that landed on them.
     # Those on a cycle that never enters the range are landed on by none: hence the bound.
     landed, _ = jax.lax.while_loop(going, walk, (_feistel(excess, keys, height, width), jnp.int32(0)))
-    beyond = jnp.clip(first.astype(jnp.int32) - num_rows, 0, excess.size - 1)
+    beyond = jnp.clip(first.astype(jnp.int32) - jnp.int32(num_rows), 0, excess.size - 1)
     return jnp.where(first < num_rows, first, landed[beyond]).astype(jnp.int32)
 
 
@@ -165,7 +233,7 @@ def _round_keys(words: Array, epoch: Array) -> Array:
     return _mix(_mix(_mix(counter ^ words[0]) + words[1]) ^ (epoch * np.uint32(0x85EBCA6B)))
 
 
-def _first_places(num_rows: int, keys: Array, height: int, width: int) -> Array:
+def _first_places(num_rows: int, keys: Array, height: Any, width: Any) -> Array:
     """Where each row lands in the grid: uint32[num_rows].
 
     On CPUs a tile at a time: for more rows XLA shares each loop among threads, which costs more than it does.
@@ -177,28 +245,28 @@ def _first_places(num_rows: int, keys: Array, height: int, width: int) -> Array:
     return jax.lax.map(lambda tile: _feistel(tile, keys, height, width), tiles).reshape(-1)[:num_rows]
 
 
-def _feistel(positions: Array, keys: Array, height: int, width: int) -> Array:
-    """A bijection of [0, height * width)."""
+def _feistel(positions: Array, keys: Array, height: Any, width: Any) -> Array:
+    """A bijection of [0, height * width), both uint32."""
 
     def one_round(i: Array, halves: tuple[Array, Array]) -> tuple[Array, Array]:
         upper, lower = halves
         upper = _add_modulo(upper, _below(_mix(lower ^ keys[2 * i]), height), height)
         return upper, _add_modulo(lower, _below(_mix(upper ^ keys[2 * i + 1]), width), width)
 
-    halves = positions // np.uint32(width), positions % np.uint32(width)
+    halves = positions // width, positions % width
     # On CPUs a loop: all rounds in one are no longer computed eight numbers at a time.
     upper, lower = jax.lax.fori_loop(0, _ROUNDS, one_round, halves, unroll=jax.default_backend() != "cpu")
-    return upper * np.uint32(width) + lower
+    return upper * width + lower
 
 
-def _add_modulo(value: Array, summand: Array, modulus: int) -> Array:
+def _add_modulo(value: Array, summand: Array, modulus: Any) -> Array:
     total = value + summand
-    return jnp.where(total >= modulus, total - np.uint32(modulus), total)
+    return jnp.where(total >= modulus, total - modulus, total)
 
 
-def _below(word: Array, bound: int) -> Array:
+def _below(word: Array, bound: Any) -> Array:
     """A number in [0, bound) from the upper half of a word; bound is at most 2**16."""
-    return ((word >> 16) * np.uint32(bound)) >> 16
+    return ((word >> 16) * bound) >> 16
 
 
 def _mix(word: Array) -> Array:

@@ -1,6 +1,12 @@
 """How often estimators compile."""
 
+from typing import Any
+
+import jax
 import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.model_selection import KFold
 
 from jaxgd.estimators import MLPClassifier, SweepSearchCV
 
@@ -37,3 +43,33 @@ def test_a_search_compiles_one_program_for_folds_and_settings():
     search = SweepSearchCV(network(activation="elu"), grid, cv=3, seeds=2).fit(X, Y)
     assert len(search.sweep_) == 3 * 2 * 3 * 2
     assert search.sweep_.compilations == 1
+
+
+@pytest.mark.parametrize(("plan", "shuffle"), [("map", True), ("vmap", True), ("sequential", False)])
+def test_folds_of_two_sizes_share_a_program(plan, shuffle):
+    """57 and 58 rows train; each fit is what it is alone, bit for bit but in step."""
+    width = {"map": 6, "vmap": 7, "sequential": 8}[plan]  # a program of its own for each case
+    alone = MLPClassifier((width,), max_iter=3, batch_size=16, tol=None, random_state=0, shuffle=shuffle)
+    splits = list(KFold(3).split(X[:86]))
+    assert {len(train) for train, _ in splits} == {57, 58}
+    grid = {"learning_rate_init": [0.01, 0.2]}
+    search = SweepSearchCV(alone, grid, cv=splits, plan=plan, n_jobs=1, refit=False).fit(X[:86], Y[:86])
+    assert search.sweep_.compilations == 1
+    for member in search.sweep_:
+        setting, fold = divmod(member.number, 3)
+        own: Any = clone(alone)
+        own.set_params(learning_rate_init=grid["learning_rate_init"][setting])
+        own.fit(X[:86][splits[fold][0]], Y[:86][splits[fold][0]])
+        for ours, theirs in zip(jax.tree.leaves(member.params), jax.tree.leaves(own.params_), strict=True):
+            np.testing.assert_allclose(
+                ours, theirs, rtol=1e-5 * (plan == "vmap"), atol=1e-6 * (plan == "vmap")
+            )
+
+
+def test_folds_whose_last_batch_is_full_have_a_program_each():
+    """Their program has no mask for rows that are missing."""
+    splits = list(KFold(3).split(X[:71]))
+    assert {len(train) for train, _ in splits} == {47, 48}
+    network = MLPClassifier((5,), max_iter=1, batch_size=16, tol=None, random_state=0, activation="selu")
+    search = SweepSearchCV(network, {"beta_1": [0.5]}, cv=splits, plan="map", refit=False)
+    assert search.fit(X[:71], Y[:71]).sweep_.compilations == 2

@@ -8,7 +8,16 @@ import numpy as np
 import pytest
 
 import jaxgd
-from jaxgd.training.batching import InOrder, Shuffled, batches, permutation, steps_per_epoch, take
+from jaxgd.training.batching import (
+    Fixed,
+    InOrder,
+    Shuffled,
+    batches,
+    part_of,
+    permutation,
+    steps_per_epoch,
+    take,
+)
 
 
 def test_batches_of_five_rows():
@@ -121,3 +130,25 @@ def test_a_key_is_a_seed():
 
 def test_in_order():
     np.testing.assert_array_equal(InOrder().rows(jnp.int32(3), 4), [0, 1, 2, 3])
+
+
+@pytest.mark.parametrize("places", [45, 1438])
+def test_one_program_orders_the_first_rows_of_a_table(places):
+    """As `permutation` orders that many rows, however many more places there are; also side by side."""
+    counts = [1, 2, 3, 5, 36, 37, 45] if places == 45 else [1025, 1437, 1438]
+    shuffled = Shuffled.from_seed(3)
+    parts = [part_of(shuffled, count, places) for count in counts]
+    together = jax.tree.map(lambda *leaves: jnp.stack(leaves), *parts)
+    draw = jax.jit(jax.vmap(lambda part: part.rows(jnp.int32(7), places)))
+    alone = jax.jit(lambda part: part.rows(jnp.int32(7), places))
+    for count, part, rows in zip(counts, parts, np.asarray(draw(together)), strict=True):
+        np.testing.assert_array_equal(rows[:count], permutation(shuffled.words, 7, count))
+        assert (rows[count:] == -1).all()
+        np.testing.assert_array_equal(rows, alone(part))
+    assert alone._cache_size() == 1
+
+
+@pytest.mark.parametrize("order", [InOrder(), Fixed(jnp.array([2, 0, 1]))])
+def test_orders_that_are_no_shuffle_have_parts_too(order):
+    rows = part_of(order, 3, 5).rows(jnp.int32(0), 5)
+    np.testing.assert_array_equal(rows, [*order.rows(jnp.int32(0), 3), -1, -1])
