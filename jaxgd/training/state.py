@@ -54,6 +54,11 @@ def check_key(key: Any) -> None:
 
 def copy(tree: PyTree) -> PyTree:
     """The same values in buffers of their own, so that donating them leaves the caller's alone."""
-    if all(getattr(leaf, "is_fully_addressable", True) for leaf in jax.tree.leaves(tree)):
+    if all(_is_whole_here(leaf) for leaf in jax.tree.leaves(tree)):
         return jax.device_put(tree, may_alias=False)  # all in one call
     return jax.tree.map(lambda leaf: jnp.array(leaf, copy=True), tree)
+
+
+def _is_whole_here(leaf: Any) -> bool:
+    """Whether no other process holds a part of an array; a traced one has no place yet."""
+    return isinstance(leaf, jax.core.Tracer) or getattr(leaf, "is_fully_addressable", True)
