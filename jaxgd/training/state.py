@@ -5,6 +5,7 @@ from typing import Any
 import flax.struct
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 
 from jaxgd import optimizers
 from jaxgd._statistics import partition, trainable_mask
@@ -61,4 +62,4 @@ def copy(tree: PyTree) -> PyTree:
 
 def _is_whole_here(leaf: Any) -> bool:
     """Whether no other process holds a part of an array; a traced one has no place yet."""
-    return isinstance(leaf, jax.core.Tracer) or getattr(leaf, "is_fully_addressable", True)
+    return isinstance(leaf, Tracer) or getattr(leaf, "is_fully_addressable", True)

@@ -14,6 +14,15 @@ def params(value):
     return {"dense": {"kernel": jnp.array([[value]])}}
 
 
+def test_the_shapes_of_a_state_are_known_without_one():
+    def state(given):
+        return jaxgd.TrainState.create(params=given, optimizer="adam")
+
+    shapes = jax.eval_shape(state, params(1.0))
+    assert shapes.params["dense"]["kernel"].shape == (1, 1)
+    assert jax.tree.structure(shapes) == jax.tree.structure(state(params(1.0)))
+
+
 def test_one_step_by_hand():
     """loss = mean((w x - y)^2) = ((1 - 3)^2 + (2 - 2)^2) / 2 = 2; dloss/dw = -2; w = 1 + 0.25 * 2."""
     step = jaxgd.make_step(jaxgd.make_objective(LINE, "mse"), "sgd")
