@@ -232,7 +232,8 @@ example.
 - **Who is done waits** for the others, up to 300 seconds: process 0 may write for longer than they do. A
   process that is lost meanwhile is noticed after 20 seconds, and the waiting ones end with status 134.
 - **A coordinator that does not answer** is an error after 60 seconds (`--join-timeout`); processes that do
-  not come by then end those that wait for them, which say so, with status 3; a port that is taken is one after 9 seconds, as it may be that of a run's last service.
+  not come by then end those that wait for them, which say so, with status 3; a port that is taken is one
+  after 9 seconds, as it may be that of a run's last service.
 - All devices of all hosts take part; `Layout(..., model=2)` needs the pairs within a host.
 """
 
