@@ -51,6 +51,12 @@ def rng(request):
 
 
 @pytest.fixture
+def seconds_to_leave():
+    """How long a terminated process may take: long, unless nothing else runs and the time is measured."""
+    return float(os.environ.get("SECONDS_TO_LEAVE", "60"))
+
+
+@pytest.fixture
 def programs(monkeypatch):
     """The store of compiled programs, empty for this test: a full one drops a program for each new one."""
     from jaxgd import _programs

@@ -1,29 +1,7 @@
-"""What the build does besides: pages still to be written, words that stay whole, the index of the search."""
+"""What the build does besides: words that stay whole, and the index of the search."""
 
 import re
 from pathlib import Path
-
-LATER = ("benchmarks.md",)
-"""Pages of the navigation that may be missing."""
-
-
-def on_config(config):
-    """Leaves out what is still to be written."""
-    docs = Path(config["docs_dir"])
-    config["nav"] = _without(config["nav"], {name for name in LATER if not (docs / name).exists()})
-    return config
-
-
-def _without(nav, missing):
-    if isinstance(nav, list):
-        kept = [_without(entry, missing) for entry in nav]
-        return [entry for entry in kept if entry is not None]
-    if isinstance(nav, dict):
-        ((title, inner),) = nav.items()
-        inner = _without(inner, missing)
-        return None if inner is None else {title: inner}
-    return None if nav in missing else nav
-
 
 OPTION = re.compile(r"(?<![\w-])--[a-z][\w-]*")
 INLINE = re.compile(r"(?<!<pre>)(?<!</span>)<code>[^<\n]*</code>")

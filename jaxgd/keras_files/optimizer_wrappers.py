@@ -29,6 +29,10 @@ _STARTS_AT_ZERO = (
     "that was just compiled starts it at zero, as schedule_free_adamw(starts_at_zero=True) does; Keras's "
     "load_model at other random weights."
 )
+_DECAYS_ALL = (
+    "Keras does not write what exclude_from_weight_decay was called with; the weight decay is taken to be "
+    "that of all parameters."
+)
 
 
 def write_optimizer(optimizer: Optimizer, state: OptimizerState) -> dict[str, Any]:
@@ -152,12 +156,16 @@ def _plain_ones(optimizer: Optimizer) -> tuple[Optimizer, ...]:
     return (optimizer.settings["inner"] if isinstance(optimizer, LossScaleOptimizer) else optimizer,)
 
 
-def notes_on_start(optimizer: Optimizer) -> tuple[str, ...]:
-    """Where the `fit` of a model that Keras has just compiled starts otherwise than what was read."""
-    rules = [each.rule for each in _plain_ones(optimizer)]
+def notes_on(optimizer: Optimizer, written_by_keras: bool) -> tuple[str, ...]:
+    """Where the optimizer that Keras had may be another than what was read."""
+    plain_ones = _plain_ones(optimizer)
+    rules = [each.rule for each in plain_ones]
+    notes = []
     if any(isinstance(rule, ScheduleFreeAdamWRule) and not rule.starts_at_zero for rule in rules):
-        return (_STARTS_AT_ZERO,)
-    return ()
+        notes.append(_STARTS_AT_ZERO)
+    if written_by_keras and any(each.settings.get("weight_decay") is not None for each in plain_ones):
+        notes.append(_DECAYS_ALL)
+    return tuple(notes)
 
 
 def check_divided(optimizer: Optimizer, expected: Iterable[str], found: Iterable[str]) -> None:

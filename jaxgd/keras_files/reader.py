@@ -20,7 +20,7 @@ from jaxgd.keras_files.json_text import parse_json
 from jaxgd.keras_files.model_configs import read_model
 from jaxgd.keras_files.optimizer_cells import KERAS_3, Cell, cells
 from jaxgd.keras_files.optimizer_state import check_cells, read_state
-from jaxgd.keras_files.optimizer_wrappers import check_divided, notes_on_start, read_optimizer
+from jaxgd.keras_files.optimizer_wrappers import check_divided, notes_on, read_optimizer
 from jaxgd.keras_files.training import KerasTraining
 from jaxgd.keras_files.weights import check_size, param_shapes, read_params, trained, variables
 from jaxgd.model import PRECISIONS, Sequential
@@ -169,7 +169,7 @@ def _describe(config: dict[str, Any], compiled: Any, version: Any, ours: Mapping
     optimizer = _read_optimizer(compiled.get("optimizer"), model, config, ours.get("optimizer", {}))
     training = KerasTraining(
         optimizer=optimizer,
-        notes=(*lost_arguments(config), *notes_on_start(optimizer)),
+        notes=(*lost_arguments(config), *notes_on(optimizer, written_by_keras=not ours.get("optimizer"))),
         **read_compiled(compiled, model),
     )
     return _Described(model, training, form)

@@ -73,5 +73,7 @@ class KerasTraining:
         """Whether parameters were trained on since they were loaded, and the optimizer's state was not."""
         if self.loaded is None or self.opt_state is not self.loaded[1]:
             return False
+        if jax.tree.structure(params) != jax.tree.structure(self.loaded[0]):
+            return True  # of another model
         pairs = zip(jax.tree.leaves(params), jax.tree.leaves(self.loaded[0]), strict=True)
         return not all(one is other or np.array_equal(one, other, equal_nan=True) for one, other in pairs)

@@ -89,9 +89,10 @@ class Divergence:
         return cls(**{**values, **numbers})
 
 
-def warn(found: Divergence) -> None:
-    """Say that `fit` ended; called by what `fit` calls."""
-    warnings.warn(str(found), DivergenceWarning, stacklevel=4)
+def warn(found: Divergence | None) -> None:
+    """Say that a run ended, if it did, where `fit` was called; `fit` itself calls this."""
+    if found is not None:
+        warnings.warn(str(found), DivergenceWarning, stacklevel=3)
 
 
 @contextmanager

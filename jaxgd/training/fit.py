@@ -12,6 +12,7 @@ from jaxgd._checks import check_integer
 from jaxgd._types import Params
 from jaxgd.model_base import Model
 from jaxgd.scaling import hosts
+from jaxgd.training import divergence
 from jaxgd.training.checkpointing import Checkpoint, Saver
 from jaxgd.training.describing import describe_run, former_rows, make_goal
 from jaxgd.training.early_stopping import EarlyStopping
@@ -147,7 +148,9 @@ def fit(
                 chosen, epochs, batch_size, shuffle, seed, params, state, initial_epoch, early_stopping,
                 saving, halvings, progress, watch, started,
             )  # fmt: skip
-            return fit_stream(model, source, {**of_objective, "loss_weights": loss_weights}, run)
+            result = fit_stream(model, source, {**of_objective, "loss_weights": loss_weights}, run)
+            divergence.warn(result.divergence)
+            return result
         read = given_rows(layout, x, y, sample_weight, validation_data, validation_split)
         training, validation = split_data(model, *read[:3], class_weight, *read[3:5])
         objective = make_objective(
@@ -194,4 +197,5 @@ def fit(
     )
     with reporting_to(progress) as report_to:
         result = loop.until(epochs, initial_epoch, copy(state), report_to)
+    divergence.warn(result.divergence)
     return replace(result, forecast=chosen_layout.forecast)

@@ -110,8 +110,6 @@ class HostLoop:
         seconds = {"data": data, "compile": program.seconds, "run": outlook.pace.elapsed()}
         if self.watcher is not None:
             seconds |= {"run": seconds["run"] - self.watcher.seconds, "watch": self.watcher.seconds}
-        if outlook.divergence is not None:
-            divergence.warn(outlook.divergence)
         return self._result(position, outlook, seconds)
 
     def _resumed(self, start: Position) -> Position:

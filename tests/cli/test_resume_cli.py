@@ -74,7 +74,7 @@ def test_more_epochs_give_the_run_that_had_them_from_the_start(here):
     same_files(here / "short", here / "long")
 
 
-def test_sigterm_saves_leaves_in_five_seconds_and_is_resumed(here):
+def test_sigterm_saves_leaves_and_is_resumed(here, seconds_to_leave):
     table(here / "t.csv")
     arguments = ("train", "t.csv", "--epochs", "100000000", *SMALL[:3], "--out", "run")
     child = process(*arguments, cwd=here)
@@ -84,14 +84,11 @@ def test_sigterm_saves_leaves_in_five_seconds_and_is_resumed(here):
             if line.startswith("epoch "):
                 break
         time.sleep(0.5)
-        start = time.monotonic()
         child.send_signal(signal.SIGTERM)
-        _, stderr = child.communicate(timeout=60)
-        seconds = time.monotonic() - start
+        _, stderr = child.communicate(timeout=seconds_to_leave)
     finally:
         child.kill()
     assert child.returncode == 143, stderr
-    assert seconds < 15  # 5 on a machine that runs no other tests
     assert "jaxgd train --resume run" in stderr
     assert {path.name for path in (here / "run").iterdir()} == {"started.json", "checkpoint"}
     assert "already" in call("train", "--resume", "run", "--epochs", "2", code=2).stderr

@@ -71,16 +71,14 @@ def same(one, other):
         assert (one / name).read_bytes() == (other / name).read_bytes(), name
 
 
-def test_terminated_and_killed_again_and_again(here):
+def test_terminated_and_killed_again_and_again(here, seconds_to_leave):
     """At the first rung, inside members and while the best run is trained."""
     call(*SWEEP, "--out", "whole")
     folder = here / "cut"
     with begun(here, *SWEEP, "--out", "cut") as child:
         wait_for(child, lambda: len(checkpoints(folder)) > 1)
-        start = time.monotonic()
         child.send_signal(signal.SIGTERM)
-        _, stderr = child.communicate(timeout=60)
-        assert time.monotonic() - start < 15  # 5 on a machine that runs no other tests
+        _, stderr = child.communicate(timeout=seconds_to_leave)
     assert child.returncode == 143, stderr
     assert stderr == "Terminated; go on with: jaxgd sweep --resume cut\n"
     assert not (folder / "best").exists()

@@ -12,12 +12,23 @@ import pytest
 import jaxgd
 from jaxgd.training import Divergence, DivergenceWarning
 from jaxgd.training.batching import batches
+from jaxgd.training.streaming.source import RowSource
 
 ROWS, BATCH = 20, 8
 X = np.random.default_rng(1).normal(size=(ROWS, 4)).astype(np.float32)
 Y = np.random.default_rng(2).normal(size=(ROWS, 2)).astype(np.float32)
 MODEL = jaxgd.mlp([4, 3, 2])
 LINEAR = jaxgd.mlp([4, 2])
+
+
+class OneBlock(RowSource):
+    block_rows = (ROWS,)
+
+    def read(self, block):
+        return {"x": X, "y": Y}
+
+    def describe(self):
+        return {"what": "all rows at once"}
 
 
 def fit(rate, model=MODEL, x=X, y=Y, **options):
@@ -106,6 +117,9 @@ def test_a_target_that_is_not_finite():
 def test_it_is_said_once_where_fit_was_called():
     with pytest.warns(DivergenceWarning, match=r"the run was not finite at epoch 1, step 2: dense_1") as said:
         fit(1e20)
+    assert [Path(each.filename).name for each in said] == ["test_divergence.py"]
+    with pytest.warns(DivergenceWarning) as said:
+        fit(1e20, x=OneBlock(), y=None)
     assert [Path(each.filename).name for each in said] == ["test_divergence.py"]
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -113,7 +112,7 @@ with deadline_after_sigterm("went on too long"):
 """
 
 
-def test_a_step_that_does_not_end_is_not_waited_for():
+def test_a_step_that_does_not_end_is_not_waited_for(seconds_to_leave):
     """The handler of a signal has to wait for what runs in C; the deadline has not."""
     child = subprocess.Popen(
         [sys.executable, "-c", LONG_STEP], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -121,14 +120,11 @@ def test_a_step_that_does_not_end_is_not_waited_for():
     try:
         assert child.stdout is not None
         child.stdout.readline()
-        start = time.monotonic()
         child.send_signal(signal.SIGTERM)
-        _, stderr = child.communicate(timeout=60)
-        seconds = time.monotonic() - start
+        _, stderr = child.communicate(timeout=seconds_to_leave)
     finally:
         child.kill()
     assert (child.returncode, stderr) == (143, "went on too long")
-    assert seconds < 15  # 5 on a machine that runs no other tests
 
 
 def test_a_terminal_that_is_closed_saves_the_run(here):

@@ -339,20 +339,17 @@ def test_another_number_of_devices_is_said(tmp_path, whole):
     assert "devices: saved" in warned
 
 
-def test_sigterm_saves_and_ends_within_five_seconds(tmp_path):
+def test_sigterm_saves_and_ends(tmp_path, seconds_to_leave):
     process = elsewhere(tmp_path, "forever")
     try:
         assert process.stdout is not None
         for _ in range(40):
             process.stdout.readline()
-        start = time.monotonic()
         process.send_signal(signal.SIGTERM)
-        stdout, stderr = process.communicate(timeout=60)
-        seconds = time.monotonic() - start
+        stdout, stderr = process.communicate(timeout=seconds_to_leave)
     finally:
         process.kill()
     assert process.returncode == -signal.SIGTERM, stderr
-    assert seconds < 15  # 5 on a machine that runs no other tests
     last = int(stdout.splitlines()[-1].split()[1]) if stdout else 0
     result = fit(tmp_path, 1, epochs=10**8, early_stopping=None)
     assert int(result.state.step) > last

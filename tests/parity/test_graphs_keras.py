@@ -13,7 +13,7 @@ from keras_twins import precision, relative_error
 
 import jaxgd
 from jaxgd import layers
-from jaxgd.keras_files import KerasFileError
+from jaxgd.keras_files import KerasFileError, KerasTraining
 
 ROWS = 21
 
@@ -246,3 +246,19 @@ def test_what_keras_loses_is_reported(tmp_path):
     training = jaxgd.load(tmp_path / "m.keras")[2]
     assert training.notes == ("Keras does not write the delta of Huber; 1.0 is taken.",)
     assert keras.models.load_model(tmp_path / "m.keras").loss.get_config().get("delta", 1.0) == 1.0
+
+
+def test_excluded_from_weight_decay_is_lost_by_keras_but_not_by_jaxgd(tmp_path):
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    optimizer = keras.optimizers.AdamW()
+    optimizer.exclude_from_weight_decay(var_names=["bias"])
+    model.compile(loss="mse", optimizer=optimizer)
+    model.save(tmp_path / "m.keras")
+    network, params, training = jaxgd.load(tmp_path / "m.keras")
+    (note,) = training.notes
+    assert "exclude_from_weight_decay" in note
+    ours = jaxgd.optimizers.adamw(exclude_from_weight_decay=["bias"])
+    jaxgd.save(tmp_path / "ours.keras", network, params, KerasTraining("mse", ours))
+    training = jaxgd.load(tmp_path / "ours.keras")[2]
+    assert training.notes == ()
+    assert training.optimizer.settings["exclude_from_weight_decay"] == ("bias",)
