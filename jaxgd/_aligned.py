@@ -1,4 +1,4 @@
-"""Arrays at addresses at which a device that is a CPU takes them over without a copy, their memory used again."""
+"""Arrays at addresses at which a CPU's device takes them over without a copy; their memory is used again."""
 
 import math
 import sys
