@@ -8,6 +8,8 @@ import jax
 import jax.numpy as jnp
 
 from jaxgd._types import Array, PyTree
+from jaxgd.layers import _product
+from jaxgd.sweeps.turning import may_turn, turned, turned_step
 from jaxgd.training.batching import batches, steps_per_epoch
 from jaxgd.training.evaluation import add_batch, close, evaluate_batches, fetch
 from jaxgd.training.objective import Objective
@@ -107,7 +109,12 @@ class _Program(NamedTuple):
             rows = jax.lax.dynamic_index_in_dim(schedule, place, axis=1, keepdims=False)
             return jax.vmap(self._step)(scalars, state, rows), place + 1, taken + 1
 
-        return jax.lax.while_loop(more, step, (carry.state, first, carry.taken))
+        if not self._turns(scalars):
+            return jax.lax.while_loop(more, step, (carry.state, first, carry.taken))
+        with _product.turned_kernels():
+            start = replace(carry.state, train=turned(carry.state.train))
+            state, place, taken = jax.lax.while_loop(more, step, (start, first, carry.taken))
+        return replace(state, train=turned(state.train)), place, taken
 
     def results(self, scalars: list[Array], state: RunState) -> dict[str, Array]:
         """The columns of an epoch."""
@@ -124,6 +131,9 @@ class _Program(NamedTuple):
         """The state at the start of the next epoch."""
         return after_epoch(self.spec, state, values, limits)
 
+    def _turns(self, scalars: list[Array]) -> bool:
+        return may_turn(self._objective(scalars).model, self.spec.rule)
+
     def _objective(self, scalars: list[Array]) -> Objective:
         model = jax.tree.unflatten(self.spec.model, scalars)
         return Objective(model, self.spec.loss, self.spec.metrics, self.spec.weighted_metrics)
@@ -134,7 +144,8 @@ class _Program(NamedTuple):
     def _step(self, scalars: list[Array], state: RunState, rows: Array) -> RunState:
         objective = self._objective(scalars)
         batch = fetch(self.data, rows, padded=self.num_rows % self.spec.batch_size != 0)
-        train, loss, record = Step(objective, self.spec.rule)(state.train, batch)
+        make_step = turned_step if self._turns(scalars) else Step
+        train, loss, record = make_step(objective, self.spec.rule)(state.train, batch)
         sums = add_batch(state.sums, loss, objective.rows(batch), record)
         finite = state.finite & jnp.isfinite(loss)
         return replace(state, train=train, sums=sums, batch=state.batch + 1, finite=finite)

@@ -144,12 +144,10 @@ def first_state(
     given = {"params": params, "state": state}
     if state is not None:
         check_state(model, optimizer, state)
-        state = copy(state)
-    else:
-        state = new_state(model, optimizer, seed, params)
+    first = new_state(model, optimizer, seed, params) if state is None else copy(state)
     if halvings:
-        scale_learning_rate(state.opt_state, 0.5)  # raises for a rate that cannot be halved
-    return state, given
+        scale_learning_rate(first.opt_state, 0.5)  # raises for a rate that cannot be halved
+    return first, given
 
 
 def make_order(shuffle: bool | str, seed: Any, num_rows: int) -> Any:

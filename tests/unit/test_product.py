@@ -9,6 +9,7 @@ from jaxgd.layers import _product
 
 FORMS = {
     "summed": _product._summed,
+    "turned": lambda x, kernel: _product._turned(x, kernel, "highest"),
     "transposed once": lambda x, kernel: _product._transposed_once(x, kernel, "highest"),
 }
 SHAPES = ((1, 1, 1), (3, 5, 2), (32, 5, 10), (4, 33, 17))
