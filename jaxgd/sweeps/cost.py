@@ -4,7 +4,7 @@ seconds = fixed + per layer + floating-point operations / rate + bytes / bandwid
 
 A small network, whose program is one kernel (see `_one_kernel`), has numbers of its own where its members
 run one after the other. In step (`vmap`) the first two are shared by all members of a call, save a small
-part; the bytes come from memory instead of the cache once the states of all members outgrow it.
+part; the bytes come more slowly once the states of all members outgrow a core's own cache.
 """
 
 from collections import Counter
@@ -37,7 +37,7 @@ class Rates:
     batched_products: float = 8e10
     cached: float = 1e11
     uncached: float = 2.5e10
-    cache: float = 8e6
+    cache: float = 1e6
     call: float = 1e-3
     passing_layer: float = 1.2e-6
     """What a hidden layer costs more where some members' hand their input on."""

@@ -15,7 +15,7 @@ from jaxgd.sweeps.family import Family
 from jaxgd.sweeps.memory import Footprint, readable
 
 AUTO = "auto"
-_WIDTHS = (4, 16, 64, 256)
+_WIDTHS = (4, 16, 32, 64, 256)
 _MAP_WIDTH = 16
 """Always the same, so that sweeps of all sizes share a program; free slots cost nothing in this form."""
 _LONG = 0.05
