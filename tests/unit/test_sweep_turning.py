@@ -1,5 +1,7 @@
 """Kernels that members in step carry transposed: which leaves, which rules, and the same run."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -51,7 +53,8 @@ def test_a_turned_step_is_the_step(x64):
 def test_a_member_in_step_is_the_run_alone(name):
     source = np.random.default_rng(0)
     x, y = source.normal(size=(40, 20)).astype(np.float32), source.normal(size=(40, 3)).astype(np.float32)
-    optimizer, common = getattr(optimizers, name)(0.01), {"batch_size": 16, "epochs": 3}
+    common: dict[str, Any] = {"batch_size": 16, "epochs": 3}
+    optimizer = getattr(optimizers, name)(0.01)
     table = jaxgd.sweep(
         MODEL, x, y, grid={"learning_rate": [0.01]}, seeds=2, optimizer=optimizer, plan=("vmap", 2), **common
     )
