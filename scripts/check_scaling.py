@@ -283,7 +283,8 @@ that `fit` takes on each device, before anything is compiled. With itemsize 4 fo
 RMSprop with momentum, `centered=True` and `amsgrad=True` add a slot each, `use_ema=True` and
 gradient accumulation too. Early stopping that restores the best parameters keeps them once more; a copy of
 the state is kept to explain a divergence. Widths are those of the inputs and of each layer's output. Tests
-hold the state to the byte, and the rest against compiled programs: the forecast is never below, and at most 1.6 times.
+hold the state to the byte, and the rest against compiled programs: the forecast is never below, and at
+most 1.6 times.
 
 How large a batch:
 
