@@ -88,6 +88,21 @@ def show_model(found: dict[str, Any]) -> list[str]:
     return lines
 
 
+def show_memory(found: dict[str, Any]) -> list[str]:
+    lines = ["| optimizer | kept | a step besides, compiled | forecast |", "|---|---|---|---|"]
+    for name, each in found["optimizers"].items():
+        lines.append(f"| {' | '.join([name, *(f'{value:.2f}' for value in each.values())])} |")
+    lines += ["", "Bytes of float32, by parameter; 256-512-512-10, 8 rows. With Adam, by batch:", ""]
+    lines += ["| network | batch | besides, MiB | forecast | us a step | rows a second |"]
+    lines += ["|---|---|---|---|---|---|"]
+    for name, rows in found["batches"].items():
+        for each in rows:
+            sizes = [f"{each['step, ' + how] / 2**20:,.2f}" for how in ("compiled", "forecast")]
+            counts = [f"{each[what]:,}" for what in ("batch", "us a step", "rows a second")]
+            lines.append(f"| {' | '.join([name, counts[0], *sizes, *counts[1:]])} |")
+    return lines
+
+
 def show_here(found: dict[str, Any]) -> list[str]:
     lines = ["| network | devices | forecast, us a step | `fit`, us a step |", "|---|---|---|---|"]
     for name, each in found.items():
@@ -143,6 +158,14 @@ CHECKS = {
         show_hosts,
         "float32, processes on the loopback of this machine. The killed run saved every three steps; both "
         "processes were started again and went on from there.",
+    ),
+    "memory": Check(
+        "Bytes a parameter, bytes a row, and what a batch gains",
+        "python scripts/scaling/memory.py",
+        show_memory,
+        "Kept is what the state has; besides is what the compiled program asks for while a step runs, and "
+        "what `memory_of` forecasts, which is meant to be never less and at most 1.6 times. The time is the "
+        "least of five rounds.",
     ),
     "here": Check(
         "1 to 8 devices on this machine",
@@ -235,6 +258,46 @@ example.
   not come by then end those that wait for them, which say so, with status 3; a port that is taken is one
   after 9 seconds, as it may be that of a run's last service.
 - All devices of all hosts take part; `Layout(..., model=2)` needs the pairs within a host.
+
+## Memory, and how large a batch
+
+`jaxgd.training.memory_of(model, batch_size, optimizer=..., num_rows=..., devices=...)` forecasts the bytes
+that `fit` takes on each device, before anything is compiled. With itemsize 4 for float32, 8 for float64:
+
+    state = itemsize * parameters * (1 + slots)
+    step  = itemsize * parameters * copies
+    batch = itemsize * rows * (2 * sum(widths) + max(widths))    rows = ceil(batch_size / devices)
+    data  = bytes of a row of x and y * num_rows
+
+| optimizer | slots | copies | float32, bytes a parameter |
+|---|---|---|---|
+| SGD | 0 | 1 | 8 |
+| SGD with momentum, RMSprop, Adagrad | 1 | 1 | 12 |
+| Adam, AdamW, Adamax, Nadam, schedule-free AdamW | 2 | 1 | 16 |
+| Lion | 1 | 2 | 16 |
+| Adadelta, LAMB | 2 | 2 | 20 |
+| Adafactor | 1 | 3 | 20 |
+| FTRL | 2 | 3 | 24 |
+| Muon | 1 | 4 | 24 |
+
+RMSprop with momentum, `centered=True` and `amsgrad=True` add a slot each, `use_ema=True` and
+gradient accumulation too. Early stopping that restores the best parameters keeps them once more; a copy of
+the state is kept to explain a divergence. Widths are those of the inputs and of each layer's output. Tests
+hold the state to the byte, and the rest against compiled programs: the forecast is never below, and at
+most 1.6 times.
+
+How large a batch:
+
+1. It must fit: `memory_of(...).total` below the memory of a device, with a quarter to spare.
+2. It should keep the products busy: rows a second rise with the batch, and then stop rising. The table below
+   shows where that is on the machine that wrote it; yours: `python scripts/check_scaling.py memory`.
+   Past that point a larger batch only means fewer updates.
+3. Several devices divide it: `batch_size` is that of all together, and each device's share is what counts.
+   Shares of 32 rows on a core, 256 on a GPU or TPU, in multiples of 8, are where to begin; no GPU was there.
+4. Another batch size is another run: with k times the rows, begin with k times the learning rate for SGD and
+   sqrt(k) times for Adam, and look at the validation loss, not at rows a second. jaxgd changes neither.
+5. Rows that do not fit: `rows="sharded"` of a `Layout` divides them among devices, a memory-mapped array
+   among hosts, and a [stream](streaming.md) needs three windows.
 """
 
 PAGE = checks.Page(INTRODUCTION, CHECKS, "scaling")

@@ -3,8 +3,9 @@
     python scripts/train_multihost.py x.npy y.npy --coordinator HOST:1234 --num-processes 2 --process-id 0
     srun python scripts/train_multihost.py x.npy y.npy --coordinator auto    (a JobSet, a TPU pod too)
 
-A device holds, for Adam in float32, 16 bytes a parameter (itself, two slots, its gradient), up to 8 more
-while a step runs, and 4 * (features + widths of all layers) bytes for each row of its share of the batch.
+A device holds, for Adam in float32, 16 bytes a parameter (itself, two slots, its gradient) and at most
+4 * (2 * sum + largest) bytes for each row of its share of the batch, of the widths of inputs and layers;
+`jaxgd.training.memory_of` tells it for every optimizer, docs/scaling.md says how to choose a batch size.
 Dividing a batch pays while a share keeps the products busy: 32 rows and more on a core, 256 and more on a
 GPU or TPU, in multiples of 8. Below that take fewer devices, or a larger batch with a larger learning rate.
 On one host `fit(devices="auto")` looks for itself; for many hosts docs/scaling.md has a model.

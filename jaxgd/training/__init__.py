@@ -8,6 +8,7 @@ from jaxgd.training.evaluation import evaluate, predict
 from jaxgd.training.fit import fit
 from jaxgd.training.history import History
 from jaxgd.training.loop import train
+from jaxgd.training.memory import Memory, memory_of
 from jaxgd.training.objective import Aux, Objective, make_objective
 from jaxgd.training.progress import Progress
 from jaxgd.training.result import FitResult
@@ -22,6 +23,7 @@ __all__ = [
     "EarlyStopping",
     "FitResult",
     "History",
+    "Memory",
     "Objective",
     "Progress",
     "Step",
@@ -31,6 +33,7 @@ __all__ = [
     "make_objective",
     "make_schedule",
     "make_step",
+    "memory_of",
     "predict",
     "train",
 ]
