@@ -21,7 +21,7 @@ from jaxgd.training.early_stopping import EarlyStopping
 from jaxgd.training.objective import Objective
 from jaxgd.training.placed_rows import Data, num_rows_of
 from jaxgd.training.run import RunSpec
-from jaxgd.training.state import TrainState
+from jaxgd.training.state import TrainState, copy
 
 _HISTORY_CAPACITY = 65_536
 """Epochs that one call of the program can record."""
@@ -140,10 +140,11 @@ def new_state(model: Model, optimizer: Any, seed: Any, params: Params | None) ->
 def first_state(
     model: Model, optimizer: Any, seed: Any, params: Params | None, state: TrainState | None, halvings: int
 ) -> tuple[TrainState, dict[str, Any]]:
-    """The state that a run begins with, and what of it the caller gave. Raises ValueError."""
+    """The state a run begins with, in buffers of its own, and what the caller gave. Raises ValueError."""
     given = {"params": params, "state": state}
     if state is not None:
         check_state(model, optimizer, state)
+        state = copy(state)
     else:
         state = new_state(model, optimizer, seed, params)
     if halvings:
