@@ -66,9 +66,7 @@ class Dense(Layer):
         return (*input_shape[:-1], activations.get(self.activation).output_size(self.units))
 
     def draws(self) -> tuple[str, ...]:
-        leaves = {"kernel": self.kernel_initializer}
-        if self.use_bias:
-            leaves["bias"] = self.bias_initializer
+        leaves = {"kernel": self.kernel_initializer, "bias": self.bias_initializer}  # also of a bias not used
         return tuple(leaf for leaf, init in leaves.items() if initializers.is_random(initializers.get(init)))
 
     def init(self, sources: Mapping[str, Any], input_shape: Shape, dtype: Any) -> dict[str, Array]:

@@ -5,6 +5,7 @@ import keras
 import numpy as np
 import pytest
 
+import jaxgd
 from jaxgd import initializers, random
 from jaxgd.random.philox import stateless_blocks
 
@@ -34,6 +35,10 @@ def draws(make_layers, seed):
 TABLE = {
     "dense": (lambda: keras.layers.Dense(3), 1),
     "dense with a random bias": (lambda: keras.layers.Dense(3, bias_initializer="random_normal"), 2),
+    "dense without its random bias": (
+        lambda: keras.layers.Dense(3, use_bias=False, bias_initializer="random_normal"),
+        2,
+    ),
     "dense of zeros": (lambda: keras.layers.Dense(3, kernel_initializer="zeros"), 0),
     "dense of a seeded law": (
         lambda: keras.layers.Dense(3, kernel_initializer=keras.initializers.HeNormal(15)),
@@ -87,6 +92,17 @@ def test_weights_of_a_sequential():
         ours = initializers.get(law)(random.keras_seed(seed), kernel.shape)
         np.testing.assert_allclose(ours, kernel, rtol=0, atol=2.4e-7 * np.max(np.abs(kernel)))
         assert "uniform" not in law or np.array_equal(ours, kernel)
+
+
+def test_a_bias_that_is_not_used_draws_its_seed():
+    """Keras makes its initializer all the same, so that every later layer has the next seed."""
+    bare = {"use_bias": False, "bias_initializer": "he_uniform"}
+    keras.utils.set_random_seed(8)
+    theirs = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, **bare), keras.layers.Dense(2)])
+    model = jaxgd.sequential([jaxgd.layers.dense(3, **bare), jaxgd.layers.dense(2)], 4)
+    params = model.init(8)
+    for layer, kernel in zip(params.values(), [theirs.weights[0], theirs.weights[1]], strict=True):
+        np.testing.assert_array_equal(layer["kernel"], kernel.numpy())
 
 
 class Recorder(keras.callbacks.Callback):
