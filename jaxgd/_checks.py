@@ -2,7 +2,7 @@
 
 import difflib
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from numbers import Integral, Real
 from typing import Any
 
@@ -13,8 +13,17 @@ def of_keras(value: Any) -> bool:
     return any(each.__module__.split(".")[0] in ("keras", "tf_keras") for each in kinds)
 
 
-def unknown_name(kind: str, name: object, known: Iterable[str]) -> ValueError:
-    """The error for a name that is not in a registry, with the nearest name that is."""
+def unknown_name(
+    kind: str, name: object, known: Iterable[str], left_out: Mapping[str, str] | None = None
+) -> ValueError:
+    """The error for a name that is not in a registry, with the nearest name that is.
+
+    `left_out` has names of Keras that are not known on purpose, in lower case and without underscores, to why
+    and what to do instead.
+    """
+    instead = (left_out or {}).get(str(name).lower().replace("_", ""))
+    if instead:
+        return ValueError(f"{kind} {name!r} cannot be had by its name: {instead}.")
     names = sorted(known)
     near = difflib.get_close_matches(str(name).lower(), names, n=1, cutoff=0.5)
     hint = f" Did you mean {near[0]!r}?" if near else ""

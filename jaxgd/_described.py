@@ -15,7 +15,13 @@ class Described:
         return {each.name: getattr(self, each.name) for each in fields(self)}  # pyright: ignore[reportArgumentType]
 
 
-def get_described(kind: str, identifier: Any, classes: Mapping[str, type], options: dict[str, Any]) -> Any:
+def get_described(
+    kind: str,
+    identifier: Any,
+    classes: Mapping[str, type],
+    options: dict[str, Any],
+    left_out: Mapping[str, str] | None = None,
+) -> Any:
     """The description behind a name, a class, a description or any other callable.
 
     Case and underscores of a name do not matter: `GlorotUniform` and `glorot_uniform` are one.
@@ -28,7 +34,7 @@ def get_described(kind: str, identifier: Any, classes: Mapping[str, type], optio
         compact = {name.replace("_", ""): known for name, known in classes.items()}
         known = compact.get(identifier.lower().replace("_", ""))
         if known is None:
-            raise unknown_name(kind, identifier, classes)
+            raise unknown_name(kind, identifier, classes, left_out)
         return known(**options)
     if isinstance(identifier, type) and identifier in classes.values():
         return identifier(**options)

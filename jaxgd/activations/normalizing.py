@@ -76,7 +76,7 @@ def log_softmax_backward(x: Any, upstream: Array, axis: Axis = -1) -> Array:
     return upstream - softmax(x, axis) * jnp.sum(upstream, _hashable(axis), keepdims=True)
 
 
-def sparsemax(x: Any, axis: int = -1, form: str = "exact") -> Array:
+def sparsemax(x: Any, axis: int = -1, *, form: str = "exact") -> Array:
     """Projection onto the probability simplex: of sum 1, and exactly 0 for all but the largest values.
 
     f(x) = max(x - tau, 0), tau such that the sum is 1

@@ -50,7 +50,7 @@ def _panel(axes: Any, name: str, rows: list[Mapping[str, Any]]) -> None:
     axes.invert_yaxis()
     axes.set_xscale("log")
     axes.margins(x=0.12)
-    axes.tick_params(axis="x", labelsize=7)
+    axes.tick_params(axis="x", which="both", labelsize=7)
     axes.set_title(f"{name}: microseconds a step, logarithmic", size=9, loc="left")
     axes.spines[["top", "right"]].set_visible(False)
 
@@ -58,5 +58,5 @@ def _panel(axes: Any, name: str, rows: list[Mapping[str, Any]]) -> None:
 def _growth(axes: Any, axis: str, facts: Mapping[str, Any]) -> None:
     axes.loglog(facts["sizes"], facts["seconds"], "o-", color=_OWN)
     axes.set_title(f"seconds over {axis}: exponent {facts['exponent']:.2f}", size=9, loc="left")
-    axes.tick_params(labelsize=7)
+    axes.tick_params(which="both", labelsize=7)
     axes.spines[["top", "right"]].set_visible(False)

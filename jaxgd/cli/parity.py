@@ -116,13 +116,15 @@ def _planted(output: Output, processes: int | None):
 
 
 def _show(output: Output, result, color: bool) -> None:
+    from jaxgd.parity import report
+
     rows = [
         (
             each.name,
             each.cases,
             each.failed,
-            f"{each.float64:.1e}",
-            f"{each.float32:.1e}",
+            report.number(each.float64),
+            report.number(each.float32),
             each.bit_equal,
             each.known,
         )

@@ -64,6 +64,10 @@ _ALIASES: dict[str, type] = {
     "identity_initializer": Identity,
     "orthogonal_initializer": Orthogonal,
 }
+_LEFT_OUT = {
+    name: "jaxgd does not have it, as it is for spectrograms; give a function (source, shape, dtype)"
+    for name in ("stft", "stftinitializer")
+}
 
 __all__ = [
     "Constant",
@@ -134,4 +138,4 @@ def get(identifier: Any, **options: Any) -> Any:
     >>> get("GlorotUniform", seed=3) == glorot_uniform(seed=3)
     True
     """
-    return get_described("initializer", identifier, _CLASSES | _ALIASES, options)
+    return get_described("initializer", identifier, _CLASSES | _ALIASES, options, _LEFT_OUT)

@@ -29,8 +29,12 @@ def match_rank(first: Array, second: Array) -> tuple[Array, Array]:
     return first, second
 
 
-def shape_error(y_true_shape: Shape, y_pred_shape: Shape, expected: str) -> ValueError:
-    return ValueError(
+class ShapeError(ValueError):
+    """Targets and predictions of shapes that do not belong together."""
+
+
+def shape_error(y_true_shape: Shape, y_pred_shape: Shape, expected: str) -> ShapeError:
+    return ShapeError(
         f"y_true: expected {expected} for y_pred of shape {y_pred_shape}, got shape {y_true_shape}."
     )
 

@@ -21,6 +21,11 @@ ALIASES = {
 }
 """Keras's short names of losses, to the names of their functions."""
 
+_LEFT_OUT = {
+    "ctc": "jaxgd does not have it, as it is for sequences",
+    "circle": "jaxgd does not have it, as it is for embeddings; give a function (y_true, y_pred)",
+}
+
 _CLASS_NAMES = {
     "kl_divergence": "KLDivergence",
     "categorical_generalized_cross_entropy": "CategoricalGeneralizedCrossEntropy",
@@ -77,7 +82,7 @@ def get(identifier: Any, reduction: str | None = "sum_over_batch_size", **option
     if isinstance(identifier, str):
         known = names()
         if identifier not in known:
-            raise unknown_name("loss", identifier, known)
+            raise unknown_name("loss", identifier, known, _LEFT_OUT)
         return _make(_function_named(known[identifier]), reduction, options)
     if of_keras(identifier):
         name = type(identifier).__name__

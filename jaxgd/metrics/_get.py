@@ -44,6 +44,8 @@ _DEFINITIONS: dict[str, Definition] = {
 }
 
 _LOSS_CLASSES = {"LogCoshError": "log_cosh"}
+_FUNCTION = "give a function (y_true, y_pred) of your own, whose values are averaged"
+_LEFT_OUT = {"mean": _FUNCTION, "sum": _FUNCTION, "meanmetricwrapper": _FUNCTION, "metric": _FUNCTION}
 
 
 def snake_case(class_name: str) -> str:
@@ -119,7 +121,9 @@ def get(
     Raises:
       ValueError: an unknown name or option, or "accuracy" without shapes and loss.
       TypeError: the identifier is none of these.
-    Keras: keras.metrics.get and what `compile(metrics=...)` makes of names.
+    Keras: keras.metrics.get and what `compile(metrics=...)` makes of names. Not copied: Hinge,
+      SquaredHinge, CategoricalHinge, KLDivergence and Poisson of targets [rows] beside an output [rows, 1]
+      average over all pairs of rows there (known difference `targets-paired-with-every-row`).
     >>> get("accuracy", output_shape=(32, 1), target_shape=(32,)).direction
     'max'
     >>> float(get("mae")([[0.0], [0.0]], [[1.0], [3.0]]))
@@ -135,7 +139,7 @@ def get(
         return _make(name or identifier, definition, options)
     known = _known()
     if identifier not in known:
-        raise unknown_name("metric", identifier, known)
+        raise unknown_name("metric", identifier, known, _LEFT_OUT)
     target = known[identifier]
     if isinstance(target, str):
         return Metric(name or identifier, LOSS, (("loss", losses.get(target, **options)),))

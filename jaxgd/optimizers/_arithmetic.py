@@ -82,13 +82,13 @@ def cast_constant(value: Any, dtype: Any, constants: Constants) -> Any:
 
 
 def as_arrays(values: Mapping[str, Any], dtype: Any) -> dict[str, Any]:
-    """Hyperparameters as strongly typed arrays: counts int32, numbers `dtype`, schedules leaf by leaf."""
+    """Hyperparameters as typed arrays of their own: counts int32, numbers `dtype`, schedules leaf by leaf."""
     return {name: _as_array(name, value, dtype) for name, value in values.items()}
 
 
 def _as_array(name: str, value: Any, dtype: Any) -> Any:
     if name in INTEGERS:
-        return jnp.asarray(value, jnp.int32)
+        return jnp.array(value, jnp.int32)
     if callable(value):
-        return jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.result_type(leaf)), value)
-    return jnp.asarray(value, dtype)
+        return jax.tree.map(lambda leaf: jnp.array(leaf, jnp.result_type(leaf)), value)
+    return jnp.array(value, dtype)

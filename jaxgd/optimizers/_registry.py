@@ -43,6 +43,12 @@ FACTORIES: dict[str, Callable[..., Optimizer]] = {
 }
 """Keras's class names and the factories that make those optimizers."""
 
+_LEFT_OUT = {
+    "lossscaleoptimizer": "it wraps another, which a name cannot say; see jaxgd.optimizers.loss_scale",
+    "multioptimizer": "it holds others, which a name cannot say; see jaxgd.optimizers.multi",
+    "optimizermap": "give a dict of patterns and optimizers to jaxgd.optimizers.multi",
+}
+
 _BY_LOWER_NAME = {
     **{name.lower(): factory for name, factory in FACTORIES.items()},
     **{factory.__name__: factory for factory in FACTORIES.values()},
@@ -99,7 +105,7 @@ def get(identifier: str | optax.GradientTransformation) -> Optimizer:
         raise TypeError(f"optimizer: expected a name or an optimizer, got {identifier!r}.{hint}")
     factory = _BY_LOWER_NAME.get(identifier.lower())
     if factory is None:
-        raise unknown_name("optimizer", identifier, _BY_LOWER_NAME)
+        raise unknown_name("optimizer", identifier, _BY_LOWER_NAME, _LEFT_OUT)
     return factory()
 
 

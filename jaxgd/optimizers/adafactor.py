@@ -86,6 +86,7 @@ def adafactor(
     epsilon_2: Scalar = 1e-3,
     clip_threshold: Scalar = 1.0,
     relative_step: bool = True,
+    *,
     documented: bool = False,
     **common: Unpack[CommonOptions],
 ) -> Optimizer:

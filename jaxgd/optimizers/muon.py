@@ -146,6 +146,7 @@ def muon(
     adam_weight_decay: Scalar | None = 0.004,
     epsilon: Scalar = 1e-7,
     weight_decay: Scalar | None = 0.004,
+    *,
     exclude_layers: Sequence[str] | None = None,
     exclude_embeddings: bool = True,
     muon_a: Scalar = 3.4445,

@@ -79,6 +79,7 @@ def schedule_free_adamw(
     beta_2: Scalar = 0.999,
     epsilon: Scalar = 1e-8,
     warmup_steps: Scalar = 0,
+    *,
     documented: bool = False,
     starts_at_zero: bool = False,
     **common: Unpack[CommonOptions],

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 
 from jaxgd.parity.case import Case
 
+PAIRING = ("Hinge", "SquaredHinge", "CategoricalHinge", "KLDivergence", "Poisson")
+"""Metrics that in Keras broadcast targets [rows] against an output [rows, 1]."""
+
 
 @dataclass(frozen=True)
 class KnownDifference:
@@ -53,6 +56,13 @@ def _is_rewritten(case: Case) -> bool:
     schedule = dict(case.options).get("schedule", ("",))
     rounds = schedule[:3] == ("ExponentialDecay", 0.05, 3) or schedule[0] == "CosineDecayRestarts"
     return rounds and case.family == "fit" and case.dtype == "float64" and case.get("run") is None
+
+
+def _pairs_rows(case: Case) -> bool:
+    """Whether Keras broadcasts the targets of a case against the predictions of all rows."""
+    if case.family == "metric":
+        return case.get("kind") == "flat" and case.subject in PAIRING
+    return case.family == "loss" and case.get("kind") == "labels_column"
 
 
 KNOWN: tuple[KnownDifference, ...] = (
@@ -114,6 +124,15 @@ KNOWN: tuple[KnownDifference, ...] = (
         "TensorFlow's gradient of p**q at p = 0 is infinite, and times the zeros of the one-hot label NaN "
         "for the other classes; jaxgd's is 0 for them.",
         math.inf,
+        math.inf,
+    ),
+    KnownDifference(
+        "targets-paired-with-every-row",
+        _pairs_rows,
+        "Keras broadcasts labels [rows, 1] in CategoricalGeneralizedCrossEntropy, and targets [rows] beside "
+        "an output [rows, 1] in five metrics, so that each prediction meets the targets of all rows, and "
+        "values that are not reduced are [rows, rows]; jaxgd's predictions meet their own targets.",
+        1e-4,
         math.inf,
     ),
     KnownDifference(

@@ -16,8 +16,10 @@ body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(
   margin: 2rem auto; padding: 0 1rem; }
 table { border-collapse: collapse; margin: 1rem 0; } th, td { border-bottom: 1px solid var(--line);
   padding: .2rem .7rem; text-align: right; } th:first-child, td:first-child { text-align: left; }
-.bad { color: var(--bad); font-weight: 600; } figure { display: inline-block; margin: .5rem; }
-figcaption { font-size: .85rem; } svg { border: 1px solid var(--line); } .wide { overflow-x: auto; }
+.bad { color: var(--bad); font-weight: 600; }
+figure { display: inline-block; margin: .5rem; vertical-align: top; }
+figcaption { font-size: .85rem; width: 0; min-width: 100%; overflow-wrap: anywhere; }
+svg { border: 1px solid var(--line); } .wide { overflow-x: auto; }
 """
 _HEADER = ("", "cases", "failed", "float64 error", "float32 error", "bit-equal", "plain", "known")
 _WIDTH, _HEIGHT, _MARGIN = 260, 150, 28

@@ -102,6 +102,11 @@ def _initialize(where: str, timeout: float, options: dict[str, Any]) -> None:
         if "before any JAX calls" in str(error):
             raise HostsError("connect: expected before any other call of JAX in this process.") from error
         reason = str(error).splitlines()[0]
+        if "must be defined" in reason or "should be defined" in reason:
+            raise HostsError(
+                "coordinator: the environment names none: expected that of SLURM, Open MPI, a JobSet or a "
+                f"TPU pod ({reason}). Give HOST:PORT, the number of processes and this process's number."
+            ) from error
         raise HostsError(f"{where}: the processes cannot be joined ({reason}).") from error
 
 

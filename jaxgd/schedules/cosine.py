@@ -60,6 +60,7 @@ def cosine_decay(
     initial_learning_rate: Scalar,
     decay_steps: Scalar,
     alpha: Scalar = 0.0,
+    *,
     warmup_target: Scalar | None = None,
     warmup_steps: Scalar = 0,
 ) -> CosineDecay:

@@ -62,7 +62,7 @@ class Engine:
         arguments = self._arguments(members, self.family.example.fold, 0)
         small = is_small(self.spec.batch_size, shapes_of(self.family.objective.model))
         if self.form == "sequential":
-            program = compiled(run_chunk, self.spec, arguments, donate=(1,), small=small)
+            program = compiled(run_chunk, self.spec, arguments, small=small)
         elif self.form == "map":
             program = compiled(run_mapped, self.spec, arguments, small=small)
         else:

@@ -42,7 +42,7 @@ from jaxgd.training.spreading import (
     hosts_layout,
     placed,
 )
-from jaxgd.training.state import TrainState, copy
+from jaxgd.training.state import TrainState
 from jaxgd.training.streaming.fitting import RowsOfRun, RunOfRows, fit_stream
 from jaxgd.training.streaming.source import RowSource
 from jaxgd.training.watching import WatchFn
@@ -196,6 +196,6 @@ def fit(
         watch=watch,
     )
     with reporting_to(progress) as report_to:
-        result = loop.until(epochs, initial_epoch, copy(state), report_to)
+        result = loop.until(epochs, initial_epoch, state, report_to)
     divergence.warn(result.divergence)
     return replace(result, forecast=chosen_layout.forecast)

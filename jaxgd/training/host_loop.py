@@ -94,7 +94,7 @@ class HostLoop:
         self.epochs, self.initial_epoch = epochs, initial_epoch
         self.watcher = None if self.watch is None else Watcher(self.watch, epochs)
         state = self._start(train, initial_epoch)
-        anchor = Anchor.at(state) if self.max_halvings else None
+        anchor = Anchor.at(self._kept(state)) if self.max_halvings else None
         with ExitStack() as stack:
             if self.saver is not None:
                 with hosts.together("opening the checkpoints"):
@@ -165,7 +165,7 @@ class HostLoop:
 
     def _advance(self, outlook: Outlook, position: Position) -> Position:
         """One chunk further, as far as it is finite; or back to an earlier epoch."""
-        before = copy(position.state)
+        before = self._kept(position.state)
         limits = self._limits(self._last_epoch(before), self._next_step(outlook, before))
         state, rows, _ = outlook.program.call(*self._arguments(position.state, limits))
         found = None
@@ -182,13 +182,17 @@ class HostLoop:
             self._look(position.state)
         return position
 
+    def _kept(self, state: RunState) -> RunState:
+        """A state that outlives its call: a copy on several devices, whose program takes the buffers over."""
+        return state if self.placement.layout is None else copy(state)
+
     def _look(self, state: RunState) -> None:
         if self.watcher is not None:
             self.watcher.look(self.placement.whole(state))
 
     def _gone_back(self, outlook: Outlook, position: Position, anchor: Anchor, found: Divergence) -> Position:
         """The start of the best epoch, with half the learning rate."""
-        state = copy(anchor.state)
+        state = self._kept(anchor.state)
         if anchor.best.epoch is not None:
             state = self._to_epoch(outlook.program, state, anchor.best.epoch)
         opt_state = scale_learning_rate(state.train.opt_state, 0.5)
@@ -197,12 +201,12 @@ class HostLoop:
         return Position(
             state=state,
             history=position.history.first(int(state.epoch) - self.initial_epoch),
-            anchor=Anchor.at(state),
+            anchor=Anchor.at(self._kept(state)),
             restored=(*position.restored, found),
         )
 
     def _to_epoch(self, program: Compiled, state: RunState, epoch: int) -> RunState:
-        """The start of an epoch, computed from an earlier state, which is donated."""
+        """The start of an epoch, computed from an earlier state, which is not to be read any more."""
         return program.call(*self._arguments(state, self._limits(epoch, FOREVER)))[0]
 
     def _start(self, train: TrainState, initial_epoch: int) -> RunState:
@@ -245,7 +249,7 @@ class HostLoop:
         if self.placement.layout is not None:
             return compiled(run_placed, self.spec, arguments, donate=(1,))
         small = is_small(self.spec.batch_size, state.train.params)
-        return compiled(run_chunk, self.spec, arguments, donate=(1,), small=small)
+        return compiled(run_chunk, self.spec, arguments, small=small)
 
     def _unfinished(self, state: RunState) -> bool:
         stopped = state.stopping is not None and bool(state.stopping.stopped)
@@ -290,7 +294,7 @@ class HostLoop:
         """
 
         def at(step: int) -> RunState:
-            return program.call(*self._arguments(copy(before), self._limits(FOREVER, step)))[0]
+            return program.call(*self._arguments(self._kept(before), self._limits(FOREVER, step)))[0]
 
         good, middle = int(before.train.step), bad - 1
         while bad - good > 1:

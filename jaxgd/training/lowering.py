@@ -20,7 +20,7 @@ from jaxgd.training.run import Limits, RunState, run_chunk, zero_sums
 
 
 class Program(NamedTuple):
-    """What `fit` compiles: `function(spec, *arguments)`, the second of the arguments donated."""
+    """What `fit` compiles: `function(spec, *arguments)`; on several devices the second one is donated."""
 
     function: Any
     spec: Any
@@ -29,7 +29,8 @@ class Program(NamedTuple):
 
     def lower(self, platforms: tuple[str, ...] | None = None) -> Any:
         """`jax.jit(...).lower(...)`; with platforms (of "cpu", "cuda", "tpu") a `jax.export.Exported`."""
-        jitted = jax.jit(self.function, static_argnums=0, donate_argnums=2)
+        donated = 2 if self.function is run_placed else ()
+        jitted = jax.jit(self.function, static_argnums=0, donate_argnums=donated)
         if platforms is None:
             return jitted.lower(self.spec, *self.arguments)
         return jax.export.export(jitted, platforms=platforms)(self.spec, *self.arguments)

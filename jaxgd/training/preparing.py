@@ -11,6 +11,7 @@ import numpy as np
 from jaxgd._checks import check_integer, of_keras, unknown_name, wrong
 from jaxgd._statistics import partition
 from jaxgd._types import Params
+from jaxgd.losses._align import ShapeError
 from jaxgd.model_base import Model
 from jaxgd.optimizers._scaling import scale_learning_rate
 from jaxgd.random import keras_epoch_order
@@ -20,7 +21,7 @@ from jaxgd.training.early_stopping import EarlyStopping
 from jaxgd.training.objective import Objective
 from jaxgd.training.placed_rows import Data, num_rows_of
 from jaxgd.training.run import RunSpec
-from jaxgd.training.state import TrainState
+from jaxgd.training.state import TrainState, copy
 
 _HISTORY_CAPACITY = 65_536
 """Epochs that one call of the program can record."""
@@ -72,7 +73,11 @@ def _shape_of_one_row(array: Any) -> jax.ShapeDtypeStruct:
 def _try_objective(objective: Objective, structure: Any, leaves: tuple[Any, ...]) -> None:
     """Trace an objective on a batch of these shapes; what it refuses is raised, and is not remembered."""
     params = jax.eval_shape(objective.model.init)
-    jax.eval_shape(objective, params, jax.tree.unflatten(structure, leaves))
+    try:
+        jax.eval_shape(objective, params, jax.tree.unflatten(structure, leaves))
+    except ShapeError as error:
+        words = "That is one row of each: y_true is y as it was given, y_pred is what the model gives for x."
+        raise ValueError(f"{error} {words}") from error
 
 
 def check_on_divergence(on_divergence: str, max_halvings: int) -> int:
@@ -135,10 +140,11 @@ def new_state(model: Model, optimizer: Any, seed: Any, params: Params | None) ->
 def first_state(
     model: Model, optimizer: Any, seed: Any, params: Params | None, state: TrainState | None, halvings: int
 ) -> tuple[TrainState, dict[str, Any]]:
-    """The state that a run begins with, and what of it the caller gave. Raises ValueError."""
+    """The state a run begins with, in buffers of its own, and what the caller gave. Raises ValueError."""
     given = {"params": params, "state": state}
     if state is not None:
         check_state(model, optimizer, state)
+        state = copy(state)
     else:
         state = new_state(model, optimizer, seed, params)
     if halvings:

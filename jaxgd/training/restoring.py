@@ -10,7 +10,6 @@ import numpy as np
 
 from jaxgd._types import Array
 from jaxgd.training.run import RunState
-from jaxgd.training.state import copy
 
 
 class Best(NamedTuple):
@@ -38,7 +37,7 @@ class Anchor(NamedTuple):
     @classmethod
     def at(cls, state: RunState) -> "Anchor":
         """The start of a run, or of what follows a return."""
-        return cls(copy(state))
+        return cls(state)
 
     def after(self, before: RunState, losses: Array | np.ndarray) -> "Anchor":
         """After a chunk that began at `before` and finished epochs with these losses.

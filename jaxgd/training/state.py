@@ -43,8 +43,12 @@ class TrainState:
         check_key(key)
         mask = trainable_mask(params) if trainable is None else trainable
         moving, _ = partition(params, mask)
-        opt_state = optimizers.get(optimizer).init(moving)
-        return cls(jnp.zeros((), jnp.int32), copy(params), copy(opt_state), copy(key))
+        chosen = optimizers.get(optimizer)
+        opt_state = chosen.init(moving)
+        if not isinstance(chosen, optimizers.Optimizer):  # ours has buffers of its own
+            opt_state = copy(opt_state)
+        params, key = copy((params, key))
+        return cls(jnp.zeros((), jnp.int32), params, opt_state, key)
 
 
 def check_key(key: Any) -> None:

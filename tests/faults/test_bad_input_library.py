@@ -55,7 +55,7 @@ FIT_CASES = {
     "no_rows": ({"x": X[:0], "y": Y[:0]}, ["rows", "at least one", "none"]),
     "y_a_number": ({"y": 3.0}, ["x: 6", "y: 0"]),
     "y_of_words": ({"y": np.full(6, "a")}, ["y", "numbers"]),
-    "y_of_other_width": ({"y": np.zeros((6, 3))}, ["3", "2"]),
+    "y_of_other_width": ({"y": np.zeros((6, 3))}, ["(1, 3)", "(1, 2)", "y as it was given"]),
     "metrics_one_name": ({"metrics": "mae"}, ["metrics", "list", "'mae'"]),
     "seed_none": ({"seed": None}, ["seed", "int", "None"]),
     "seed_bool": ({"seed": True}, ["seed", "int", "True"]),

@@ -61,6 +61,8 @@ def test_the_form_is_chosen_from_the_size():
     assert all("lhs_contracting_dims={1}, rhs_contracting_dims={0}" in line for line in found), (
         "no left operand is transposed inside a product"
     )
+    by_kernel = products(1024, 65)[1]
+    assert "lhs_contracting_dims={0}" in by_kernel, "an input that outgrows the cache is not copied"
 
 
 def test_narrow_numbers_are_summed_by_the_matrix_product():

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 import jaxgd
+from jaxgd._aligned import used_again
 from jaxgd.training import Checkpoint, EarlyStopping
 from jaxgd.training.streaming import RowSource, StreamError
 from jaxgd.training.streaming.order import StreamOrder
+from jaxgd.training.streaming.windows import WindowReader, ready_rows
 
 ROWS, FEATURES = 203, 5
 
@@ -128,6 +130,23 @@ def test_every_row_is_used_exactly_once_an_epoch(words, window):
     again = StreamOrder(SIZES, 16, window, words)
     assert np.array_equal(again.schedule(2, 0), order.schedule(2, 0))
     assert again.segments(2, 0) == order.segments(2, 0)
+
+
+def test_a_window_has_nothing_beyond_its_rows_and_memory_is_used_again():
+    """What a window before it left in memory never reaches the program."""
+    source = Arrays(arrays(weights=True), SIZES)
+    order = StreamOrder(SIZES, 16, 48)
+    reader = WindowReader(source, order, ready_rows(network("float32"), None))
+    with used_again():
+        for number in range(order.num_windows):
+            window = reader.read(0, number)
+            count, first = order.rows_in(number), number * 48
+            for name, rows in window.data.items():
+                rows = np.asarray(rows)
+                assert not rows[count:].any(), name
+                expected = np.asarray(source.arrays[name][first : first + count], rows.dtype)
+                np.testing.assert_array_equal(rows[:count], expected)
+            del window, rows
 
 
 def test_order_depends_on_seed_and_epoch_alone(x64):

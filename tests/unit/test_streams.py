@@ -12,6 +12,7 @@ from jaxgd.data.errors import DataError
 from jaxgd.data.streams import Wishes, is_many, stream, stream_alike, stream_of
 from jaxgd.data.streams.division import held_out
 from jaxgd.data.streams.facts import Moments
+from jaxgd.data.streams.files import Files
 
 CUTS = [0, 120, 121, 260, 400]
 
@@ -208,3 +209,31 @@ def test_what_stands_for_many_files(tmp_path):
     assert not is_many(tmp_path / "a.csv")
     with pytest.raises(DataError, match="no such file or folder"):
         stream(tmp_path / "missing")
+
+
+@pytest.mark.parametrize("kind", ["parquet", "csv", "npy"])
+@pytest.mark.parametrize("part", ["all", "held-out"])
+def test_one_row_says_what_all_rows_are_like(tmp_path, kind, part, monkeypatch):
+    """Names, dtypes and shapes; where rows can be read alone, no more than one is."""
+    rows = np.random.default_rng(0).normal(size=(300, 4)).astype(np.float32)
+    frame = pl.DataFrame(rows, schema=["a", "b", "weight", "y"]).with_columns(pl.col("weight").abs())
+    if kind == "npy":
+        np.save(tmp_path / "rows.npy", rows)
+    else:
+        write(frame, tmp_path / f"rows.{kind}", kind)
+    weight = {} if kind == "npy" else {"weight": "weight"}
+    source = stream_of(tmp_path, Wishes(share=0.4, task="regression", **weight)).only(part)
+    read, plain = [], Files.plain
+
+    def counted(files, file, place, *rest):
+        read.append(place.rows)
+        return plain(files, file, place, *rest)
+
+    monkeypatch.setattr(Files, "plain", counted)
+    row = source.sample()
+    assert read == ([source.blocks[0].place.rows] if kind == "csv" else [1])
+    block = source.read(0)
+    assert {name: (each.shape[1:], each.dtype) for name, each in row.items()} == {
+        name: (each.shape[1:], each.dtype) for name, each in block.items()
+    }
+    assert all(len(each) == 1 for each in row.values())

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxgd._aligned import aligned
+from jaxgd._aligned import aligned_finite
 from jaxgd._checks import unknown_name
 from jaxgd.data.errors import DataError, unknown
 from jaxgd.data.streams import npy_files, parquet_files
@@ -70,8 +70,8 @@ class Files:
         found = _READERS[self.kind].read_plain(index.path, index, place, kinds, beside)
         if found is None:
             return None
-        matrix = aligned(found[0], dtype)
-        if not np.isfinite(matrix).all():
+        matrix = aligned_finite(found[0], dtype)
+        if matrix is None:
             return None
         return matrix, self._table(file, place, found[1]) if beside else None
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from jaxgd._aligned import aligned_empty
 from jaxgd.data.arrays import ArrayHeader, check_matrix, read_header
 from jaxgd.data.errors import DataError
 from jaxgd.data.streams.index import BadFileError, FileIndex, Place
@@ -86,8 +87,8 @@ def _index(path: Path) -> FileIndex:
 
 
 def _read(stream, offset: int, count: int, header: ArrayHeader, path: Path) -> np.ndarray:
+    cells = aligned_empty((count,), header.dtype)
     stream.seek(offset)
-    data = stream.read(count * header.dtype.itemsize)
-    if len(data) < count * header.dtype.itemsize:
+    if stream.readinto(cells.view(np.uint8).data) < cells.nbytes:
         raise BadFileError(f"{path}: the file is shorter than its header says.")
-    return np.frombuffer(data, header.dtype)
+    return cells

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from jaxgd._aligned import aligned_zeros
+from jaxgd._aligned import aligned_empty
 from jaxgd._atomic import replacing, tidy
 from jaxgd.data.arrays import read_header
 from jaxgd.data.errors import DataError
@@ -79,7 +79,7 @@ class RowsCache:
 
 def _read_array(stream: BinaryIO) -> np.ndarray:
     header = read_header(stream, "a kept block")
-    array = aligned_zeros(header.shape, header.dtype)
+    array = aligned_empty(header.shape, header.dtype)
     if stream.readinto(array.data.cast("B")) < header.num_bytes:  # pyright: ignore[reportAttributeAccessIssue]
         raise DataError("truncated")
     return array

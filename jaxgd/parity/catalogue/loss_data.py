@@ -49,6 +49,7 @@ VARIANTS: list[tuple[str, str, dict[str, Any]]] = [
     ("sparse_categorical_crossentropy", "label_logits", {"ignore_class": 2, "from_logits": True}),
     ("categorical_generalized_cross_entropy", "labels", {}),
     ("categorical_generalized_cross_entropy", "labels", {"q": 0.7}),
+    ("categorical_generalized_cross_entropy", "labels_column", {}),
     ("dice", "coins", {"axis": -1}),
     ("tversky", "coins", {"alpha": 0.3, "beta": 0.7, "axis": 1}),
 ]
@@ -116,7 +117,7 @@ def make(kind: str, regime: str, rng: np.random.Generator) -> tuple[np.ndarray, 
 
 
 def _is_probability(kind: str) -> bool:
-    return kind in ("coins", "simplex", "one_hot", "one_hot_loose", "labels", "labels_loose")
+    return kind in ("coins", "simplex", "one_hot", "one_hot_loose", "labels", "labels_loose", "labels_column")
 
 
 def _normal(kind: str, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -139,6 +140,7 @@ def _normal(kind: str, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray
         "loose_logits": (rng.uniform(0, 2, shape), 3 * normal),
         "labels": (labels, simplex),
         "labels_loose": (labels, uniform),
+        "labels_column": (labels[:, None], simplex),
         "label_logits": (labels, 8 * normal),
     }
     return kinds[kind]

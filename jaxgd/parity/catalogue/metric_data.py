@@ -4,6 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from jaxgd.parity.known_differences import PAIRING
+
 ROWS, OUTPUTS, BATCHES = 24, 4, 3
 _AUC: list[tuple[str, str, dict[str, Any]]] = [
     ("AUC", kind, {"curve": curve, "summation_method": method})
@@ -39,6 +41,8 @@ VARIANTS: list[tuple[str, str, dict[str, Any]]] = [
     ("BinaryAccuracy", "binary", {}),
     ("binary_accuracy", "binary_flat", {"threshold": 0.3}),
     ("BinaryAccuracy", "multi", {}),
+    ("mse", "flat", {}),
+    *((name, "flat", {}) for name in PAIRING),
     ("categorical_accuracy", "one_hot", {}),
     ("sparse_categorical_accuracy", "labels", {}),
     ("sparse_categorical_accuracy", "labels_column", {}),
@@ -103,6 +107,7 @@ def make(kind: str, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         "binary": (coins[:, :1], scores[:, :1]),
         "binary_flat": (coins[:, 0], scores[:, :1]),
         "multi": (coins, scores),
+        "flat": (coins[:, 0], simplex[:, :1]),
         "one_hot": (one_hot, scores),
         "simplex": (one_hot, simplex),
         "labels": (labels, scores),

@@ -98,8 +98,11 @@ def first_row(source: RowSource, ready: ReadyFn) -> dict[str, PyTree]:
     """The first row of a source, for names, dtypes and shapes. Raises ValueError for what does not fit."""
     if not source.num_rows:
         raise ValueError("x: expected a source with rows, got one with none.")
-    block = on_host(ready, source.read(0))
-    return jax.tree.map(lambda array: array[:1], block)
+    try:
+        return on_host(ready, source.sample())
+    except ValueError:
+        on_host(ready, source.read(0))  # says the same of the shape that its user knows
+        raise
 
 
 def _windows(source: RowSource, ready: ReadyFn, batch_size: int, size: int) -> Iterator[Window]:

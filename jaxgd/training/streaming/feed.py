@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 
+from jaxgd._aligned import used_again
 from jaxgd.training.streaming.windows import Window, WindowReader
 
 AHEAD = 1
@@ -66,7 +67,7 @@ class Feed:
 
     def _make(self, epoch: int, number: int, stop: threading.Event, ready: Any, x64: bool) -> None:
         """The thread: makes windows until it is told to stop, or one cannot be made."""
-        with jax.enable_x64(x64):  # this setting is each thread's own
+        with used_again(), jax.enable_x64(x64):  # this setting is each thread's own
             for place in self._following(epoch, number):
                 if stop.is_set():
                     return

@@ -20,7 +20,7 @@ from jaxgd.training.objective import Objective, make_objective
 from jaxgd.training.preparing import first_state, make_order, make_spec, ready_data, split_data
 from jaxgd.training.progress import ProgressFn, reporting_to
 from jaxgd.training.result import FitResult
-from jaxgd.training.state import TrainState, copy
+from jaxgd.training.state import TrainState
 from jaxgd.training.streaming.evaluating import StreamSums, first_row
 from jaxgd.training.streaming.feed import Feed
 from jaxgd.training.streaming.loop import StreamLoop
@@ -114,7 +114,7 @@ def fit_stream(model: Model, rows: RowsOfRun, of_objective: Mapping[str, Any], r
             max_halvings=run.halvings,
             watch=run.watch,
         )
-        return loop.until(run.epochs, run.initial_epoch, copy(state), report_to)
+        return loop.until(run.epochs, run.initial_epoch, state, report_to)
 
 
 def _as_data(num_rows: int | None) -> Any:

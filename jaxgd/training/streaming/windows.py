@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxgd._aligned import aligned_zeros
+from jaxgd._aligned import aligned_empty
 from jaxgd._types import PyTree
 from jaxgd.model_base import Model
 from jaxgd.training.inputs import check_targets, model_input
@@ -69,6 +69,7 @@ class WindowReader:
             rows = self._block(each.block)
             data = data or jax.tree.map(self._empty, rows)
             _fill(data, rows, each)
+        _clear(data, self.order.rows_in(number))
         first = number * self.order.window_steps
         return Window(
             epoch=epoch,
@@ -81,7 +82,7 @@ class WindowReader:
         )
 
     def _empty(self, rows: np.ndarray) -> np.ndarray:
-        return aligned_zeros((self.order.window_rows, *rows.shape[1:]), rows.dtype)
+        return aligned_empty((self.order.window_rows, *rows.shape[1:]), rows.dtype)
 
     def _block(self, block: int) -> dict[str, PyTree]:
         if self._last is None or self._last[0] != block:
@@ -103,6 +104,12 @@ def _fill(data: dict[str, PyTree], rows: dict[str, PyTree], segment: Segment) ->
         into[place : place + count] = of[segment.start : segment.stop]
 
     jax.tree.map(copy, data, rows)
+
+
+def _clear(data: dict[str, PyTree], count: int) -> None:
+    """Rows beyond the last are zero: nothing that was in memory before may come near the program."""
+    for array in jax.tree.leaves(data):
+        array[count:] = 0
 
 
 def ready_rows(model: Model, class_weight: Mapping[Any, Any] | None) -> ReadyFn:
