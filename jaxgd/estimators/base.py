@@ -15,7 +15,7 @@ from jaxgd import _policy
 from jaxgd._checks import check_integer, check_real, wrong
 from jaxgd.estimators import settings
 from jaxgd.estimators.rows import outputs
-from jaxgd.estimators.trained import Outcome, Training, train
+from jaxgd.estimators.trained import Outcome, Training, running_as, train
 
 
 class MLPEstimator(BaseEstimator):
@@ -261,4 +261,4 @@ class MLPEstimator(BaseEstimator):
         check_is_fitted(self, "params_")
         with np.errstate(over="ignore"):
             x: Any = validate_data(self, X, accept_sparse="csr", dtype=self._dtype(), reset=False)
-        return outputs(self.model_, self.params_, x.toarray() if sparse.issparse(x) else x)
+        return outputs(*running_as(self.model_, self.params_), x.toarray() if sparse.issparse(x) else x)

@@ -12,7 +12,7 @@ from sklearn.base import is_classifier
 from sklearn.model_selection import GridSearchCV, check_cv
 
 from jaxgd._checks import check_integer
-from jaxgd.estimators.together import Collector, Dispenser, trained_together
+from jaxgd.estimators.together import Collector, Dispenser, Together
 from jaxgd.estimators.trained import Trainer, training_by
 from jaxgd.sweeps.trials import seeds_of
 
@@ -90,18 +90,18 @@ class SweepSearchCV(GridSearchCV):
         drawn = np.random.get_state()  # an estimator without a random_state draws its seed from here
         with training_by_one(collector), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            self._grid_search(splits, scoring=_nothing, refit=False, train_score=False).fit(X, y, **params)
+            refits = bool(self.refit)  # any settings, to see how many rows train then
+            self._grid_search(splits, scoring=_nothing, refit=refits, train_score=False).fit(X, y, **params)
         np.random.set_state(drawn)
-        outcomes, self.sweep_ = [], None
-        if collector.trainings:
-            outcomes, self.sweep_ = trained_together(
-                collector.trainings, self.plan, lanes, self.memory_budget
-            )
+        trainings = collector.trainings
+        room = len(trainings.pop().x) if refits and trainings else 0
+        sweep = Together(trainings, self.plan, lanes, self.memory_budget, room) if trainings else None
+        self.sweep_ = None if sweep is None else sweep.table
         seconds = time.perf_counter() - started
         search = self._grid_search(splits, self.scoring, self.refit, self.return_train_score)
-        with training_by_one(Dispenser(collector.trainings, outcomes, seeds)):
+        with training_by_one(Dispenser(sweep, seeds)):
             search.fit(X, y, **params)
-        search.cv_results_["mean_fit_time"] += seconds / max(len(outcomes), 1)
+        search.cv_results_["mean_fit_time"] += seconds / max(len(trainings), 1)
         learned = {name: value for name, value in vars(search).items() if name.endswith("_")}
         for name, value in learned.items():
             setattr(self, name, value)

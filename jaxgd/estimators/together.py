@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from jaxgd._types import Params
 from jaxgd.checkpoints import describe
 from jaxgd.estimators.trained import Outcome, Training, trained
+from jaxgd.model import Sequential
 from jaxgd.sweeps.campaign import Campaign
 from jaxgd.sweeps.ranking import Ranking
 from jaxgd.sweeps.sweep import lanes_of
@@ -50,18 +52,23 @@ class Collector:
 class Dispenser:
     """A trainer that hands out what was trained before; what was not foreseen is trained on the spot."""
 
-    def __init__(
-        self, trainings: Sequence[Training], outcomes: Sequence[Outcome], seeds: Sequence[int] | None
-    ) -> None:
+    def __init__(self, sweep: "Together | None", seeds: Sequence[int] | None) -> None:
         self.seeds = Seeds(seeds)
-        self._outcomes: dict[Hashable, deque[Outcome]] = defaultdict(deque)
-        for training, outcome in zip(trainings, outcomes, strict=True):
-            self._outcomes[key_of(training)].append(outcome)
+        self.sweep = sweep
+        self._numbers: dict[Hashable, deque[int]] = defaultdict(deque)
+        for number, training in enumerate([] if sweep is None else sweep.trainings):
+            self._numbers[key_of(training)].append(number)
 
     def __call__(self, training: Training) -> Outcome:
         """The outcome of an equal training."""
-        known = self._outcomes.get(key_of(self.seeds.give(training)))
-        return known.popleft() if known else trained(training)
+        known = self._numbers.get(key_of(self.seeds.give(training)))
+        if self.sweep is None:
+            return trained(training)
+        return self.sweep.outcomes[known.popleft()] if known else self.sweep.one_more(training)
+
+    def stand_in(self, model: Sequential, params: Params) -> tuple[Sequential, Params]:
+        """A network whose program others share; the same one if these parameters are not the sweep's."""
+        return (model, params) if self.sweep is None else self.sweep.stand_in(model, params)
 
 
 def key_of(training: Training) -> Hashable:
@@ -97,34 +104,59 @@ def _digest(array: np.ndarray) -> Hashable:
     return array.shape, array.dtype.str, whole.digest()
 
 
-def trained_together(
-    trainings: Sequence[Training], plan: Any, lanes: int | None, memory_budget: int | None
-) -> tuple[list[Outcome], SweepTable]:
-    """The outcomes of several trainings, run as one sweep.
+class Together:
+    """Several trainings, run as one sweep.
 
     Args:
       trainings: that begin with new parameters.
       plan, lanes, memory_budget: as in `jaxgd.sweep`.
+      room: rows of a training that may follow.
+
+    Attributes:
+      outcomes: of the trainings, in their order.
+      table: the sweep's.
 
     Raises:
       ValueError: too little memory, or a plan that is unknown.
     """
-    folds: dict[Hashable, Fold] = {}
-    trials = [_trial(number, training, folds) for number, training in enumerate(trainings)]
-    campaign = Campaign(
-        trials,
-        Ranking("loss", larger_is_better=False),
-        choice=plan,
-        lanes=lanes_of(lanes, len(trials)),
-        memory_budget=memory_budget,
-        keep="all",
-        pad=True,
-    )
-    table = campaign.run(None)
-    if table.interrupted:
-        raise KeyboardInterrupt
-    by_number = sorted(table.members, key=lambda member: member.number)
-    return [Outcome.of_member(member) for member in by_number], table
+
+    def __init__(
+        self,
+        trainings: Sequence[Training],
+        plan: Any,
+        lanes: int | None,
+        memory_budget: int | None,
+        room: int = 0,
+    ) -> None:
+        self.trainings = trainings
+        folds: dict[Hashable, Fold] = {}
+        trials = [_trial(number, training, folds) for number, training in enumerate(trainings)]
+        self._campaign = Campaign(
+            trials,
+            Ranking("loss", larger_is_better=False),
+            choice=plan,
+            lanes=lanes_of(lanes, len(trials)),
+            memory_budget=memory_budget,
+            keep="all",
+            pad=True,
+            room=room,
+        )
+        self.table: SweepTable = self._campaign.run(None)
+        if self.table.interrupted:
+            raise KeyboardInterrupt
+        by_number = sorted(self.table.members, key=lambda member: member.number)
+        self.outcomes = [Outcome.of_member(member) for member in by_number]
+        self._numbers = {id(outcome.params): number for number, outcome in enumerate(self.outcomes)}
+
+    def one_more(self, training: Training) -> Outcome:
+        """The outcome of a training that is not among them, by one of their programs if that serves it."""
+        found = None if training.params is not None else self._campaign.one_more(_trial(0, training, {}))
+        return trained(training) if found is None else Outcome.of_member(*found)
+
+    def stand_in(self, model: Sequential, params: Params) -> tuple[Sequential, Params]:
+        """A network that computes the same, whose program it shares with others of the sweep."""
+        number = self._numbers.get(id(params))
+        return (model, params) if number is None else self._campaign.stand_in(number, params)
 
 
 def _trial(number: int, training: Training, folds: dict[Hashable, Fold]) -> Trial:

@@ -81,11 +81,11 @@ class Outcome:
         )
 
     @classmethod
-    def of_member(cls, member: Member) -> "Outcome":
-        """From a member of a sweep that ended."""
+    def of_member(cls, member: Member, state: TrainState | None = None) -> "Outcome":
+        """From a member of a sweep that ended, and its state if that was kept."""
         at = member.diverged_at
         diverged = "" if at is None else f"not finite at epoch {at[0]}, step {at[1]}."
-        return cls(member.params or {}, member.history, member.stopped_early, diverged)
+        return cls(member.params or {}, member.history, member.stopped_early, diverged, state)
 
 
 Trainer: TypeAlias = Callable[[Training], Outcome | None]
@@ -104,6 +104,12 @@ def trained(training: Training) -> Outcome:
     settings = {name: getattr(training, name) for name in names}
     with said_otherwise():
         return Outcome.of_fit(fit(training.model, training.x, training.y, **settings))
+
+
+def running_as(model: Sequential, params: Params) -> tuple[Sequential, Params]:
+    """A network that computes what `model` does; in a search one whose program others share."""
+    stand_in = getattr(_trainer.get(), "stand_in", None)
+    return (model, params) if stand_in is None else stand_in(model, params)
 
 
 @contextmanager

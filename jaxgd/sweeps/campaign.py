@@ -6,7 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jax
+
 from jaxgd._checks import check_real, unknown_name
+from jaxgd._types import Params
 from jaxgd.checkpoints import describe
 from jaxgd.sweeps.ended import Ended, make_member
 from jaxgd.sweeps.engine import Engines
@@ -24,6 +27,7 @@ from jaxgd.sweeps.standing import Saved, Saves, Standing
 from jaxgd.sweeps.table import SweepTable
 from jaxgd.sweeps.trial import Trial
 from jaxgd.training.leaving import Leaving, leaving_on_sigterm
+from jaxgd.training.state import TrainState
 
 _KEEP = ("all", "best")
 
@@ -52,6 +56,7 @@ class Campaign:
       ranking: what members are compared by.
       choice, lanes, memory_budget, keep, pad, halving, checkpoint_every: as in `sweep`.
       journal: as in `sweep`; `held`.
+      room: rows that a later trial has (see `one_more`), for which programs are made large enough.
 
     Raises:
       TypeError, ValueError: a plan, a budget, a journal or a checkpoint that cannot be used.
@@ -71,6 +76,7 @@ class Campaign:
         halving: Halving | None = None,
         journal: str | Path | None = None,
         checkpoint_every: float = 30.0,
+        room: int = 0,
     ) -> None:
         if keep not in _KEEP:
             raise unknown_name("keep", keep, _KEEP)
@@ -93,6 +99,7 @@ class Campaign:
             self._recall(self.journal.ended)
         self.lanes = lanes
         self.devices = devices
+        self.room = room
         self.plans = self._planned(saved, choice, memory_budget, pad)
         self.until = 0
         self.begun: dict[int, Begun] = {}
@@ -127,6 +134,26 @@ class Campaign:
                 if self.halving is not None and until < last:
                     self._decide(self.halving, until)
         return self._table(began)
+
+    def stand_in(self, number: int, params: Params) -> tuple[Any, Params]:
+        """A network that others share, with parameters that make it compute what a member's own does."""
+        family = next(family for family, _ in self.plans if number in family.trials)
+        return family.stand_in(self.trials[number], params)
+
+    def one_more(self, trial: Trial) -> tuple[Member, TrainState] | None:
+        """A trial that was not foreseen, in a program that was made for others; None if none serves it.
+
+        Returns: what came of it, and the state it ended in.
+        """
+        ended: list[Ended] = []
+        for family, plan in self.plans:
+            one = family.alike(trial)
+            if one is not None:
+                work = Work(one, plan, self.engines, [0], {}, {}, trial.epochs)
+                Runner([work], 1, ended.extend, self.devices[:1]).run()
+                train = jax.tree.map(lambda leaf: leaf[0], ended[0].members.state.train)
+                return ended[0].member, one.own_state(trial, train)
+        return None
 
     def _run_until(
         self, until: int, progress: Callable[[SweepProgress], object] | None, leaving: Leaving
@@ -193,6 +220,8 @@ class Campaign:
         rest = {number: trial for number, trial in enumerate(self.trials) if number not in placed}
         new = families(rest)
         found = [*(family for family, _ in known), *(merged(new, self.lanes) if pad and new else new)]
+        for family in found:
+            family.make_room(self.room)
         prints = {family: footprint(family, self.keep == "all") for family in found}
         left = check_fits(list(prints.items()), check_budget(memory_budget))
         self.lanes = min(self.lanes, left // max(each.of_lanes(1, 1) for each in prints.values()))

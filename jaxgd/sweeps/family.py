@@ -17,7 +17,10 @@ from jaxgd.training.early_stopping import Progress, Rule
 from jaxgd.training.objective import Objective
 from jaxgd.training.preparing import make_spec, ready_data
 from jaxgd.training.run import Limits, RunSpec, RunState, zero_sums
+from jaxgd.training.state import TrainState
 
+_MOST_ROOM = 2
+"""Times the longest table: the order of an epoch is made for all places."""
 _ZERO: Any = np.int32(0)
 _TRUE: Any = np.asarray(True)
 
@@ -27,15 +30,17 @@ class Family:
     """Trials of one structure: the same layers, rule, batch size, shapes of data and batches an epoch.
 
     Folds may differ by a few rows: their tables are filled up to the longest, and orders have -1 for what was
-    added, as the last batch of an epoch has anyway.
+    added, as the last batch of an epoch has anyway. There may be room for a longer one that comes later.
 
     Attributes:
       spec: what their program depends on.
       trials: {number in the sweep: trial}.
+      room: rows that tables are filled up to at least, see `make_room`.
     """
 
     spec: RunSpec
     trials: dict[int, Trial] = field(default_factory=dict)
+    room: int = 0
     _data: dict[int, tuple[Any, Any]] = field(default_factory=dict)
 
     @property
@@ -51,7 +56,7 @@ class Family:
     @property
     def num_rows(self) -> int:
         """Rows of the longest table that trains."""
-        return max(self._row_counts)
+        return max(*self._row_counts, self.room)
 
     @cached_property
     def _row_counts(self) -> set[int]:
@@ -62,6 +67,21 @@ class Family:
         """What the program minimises, with some trial's scalars."""
         return self.example.objective
 
+    def make_room(self, num_rows: int) -> None:
+        """Let a later trial have so many rows, if that is not too many and changes nothing for the others."""
+        if has_short_batch(self.example) and num_rows <= _MOST_ROOM * self.num_rows:
+            self.room = num_rows
+
+    def alike(self, trial: Trial) -> "Family | None":
+        """A trial of other rows as a family that the same program serves; None if it would take another."""
+        one = Family(spec_of(trial), {0: trial}, self.room)
+        same = (one.spec, *kind_of(trial)) == (self.spec, *kind_of(self.example))
+        return one if same and self.has_place_for(trial) else None
+
+    def has_place_for(self, trial: Trial) -> bool:
+        """Whether a trial's table can be filled up to the length of these."""
+        return has_short_batch(trial) and len(trial.fold.training["x"]) <= self.room
+
     def model_of(self, trial: Trial) -> Any:
         """The network that the program runs for a trial."""
         return trial.model
@@ -70,13 +90,21 @@ class Family:
         """A trial's own parameters from those of the program's network."""
         return params
 
+    def stand_in(self, trial: Trial, params: Params) -> tuple[Any, Params]:
+        """The program's network, with parameters that make it compute what a trial's own does."""
+        return trial.model, params
+
+    def own_state(self, trial: Trial, state: TrainState) -> TrainState:
+        """A trial's own state from that of the program's network, to go on from with `fit`."""
+        return state
+
     def data(self, fold: Fold) -> tuple[dict[str, Array], dict[str, Array] | None]:
         """Training and validation rows on the device, targets as the loss takes them."""
         key = id(fold)
         if key not in self._data:
             objective = self.objective
             ready = ready_data(objective, dict(fold.training))
-            training = {name: _longer(array, self.num_rows) for name, array in ready.items()}
+            training = {name: jnp.asarray(_longer(array, self.num_rows)) for name, array in ready.items()}
             validation = fold.validation
             self._data[key] = (
                 training,
@@ -115,7 +143,7 @@ class Family:
     @cached_property
     def starter(self) -> Starter:
         """Where states begin."""
-        return Starter(self.num_rows, is_padded=len(self._row_counts) > 1)
+        return Starter(self.num_rows, is_padded=bool(self.room) or len(self._row_counts) > 1)
 
     @cached_property
     def zero_sums(self) -> PyTree:
@@ -182,28 +210,33 @@ def families(trials: Sequence[Trial] | Mapping[int, Trial]) -> list[Family]:
     found: dict[Any, Family] = {}
     for number, trial in trials.items() if isinstance(trials, Mapping) else enumerate(trials):
         spec = spec_of(trial)
-        found.setdefault((spec, *kind_of(trial)), Family(spec)).trials[number] = trial
+        found.setdefault((spec, *kind_of(trial), rows_kind(trial)), Family(spec)).trials[number] = trial
     return list(found.values())
 
 
 def kind_of(trial: Trial) -> tuple[Any, ...]:
-    """What a trial's program is called with, apart from what its `RunSpec` says."""
+    """What a trial's program is called with, apart from what its `RunSpec` and `rows_kind` say."""
     fold = trial.fold
     training = tuple((name, np.shape(array)[1:]) for name, array in fold.training.items())
     validation = None if fold.validation is None else _shapes(fold.validation)
     structure = jax.tree.structure(trial.optimizer.hyperparameters)
-    return training, _rows_kind(trial), validation, structure, trial.shuffle
+    return training, validation, structure, trial.shuffle
 
 
 def _shapes(data: Mapping[str, Any]) -> tuple[Any, ...]:
     return tuple((name, np.shape(array)) for name, array in data.items())
 
 
-def _rows_kind(trial: Trial) -> tuple[str, int]:
-    """Equal for tables that may be filled up: as many batches an epoch, of which the last one is short."""
+def rows_kind(trial: Trial) -> tuple[str, int]:
+    """Equal for tables that are filled up: as many batches an epoch, of which the last one is short."""
     num_rows = len(trial.fold.training["x"])
-    has_short = num_rows > trial.batch_size and num_rows % trial.batch_size
-    return ("steps", trial.steps_per_epoch) if has_short else ("rows", num_rows)
+    return ("steps", trial.steps_per_epoch) if has_short_batch(trial) else ("rows", num_rows)
+
+
+def has_short_batch(trial: Trial) -> bool:
+    """Whether the last of several batches is short, so that rows are masked anyway."""
+    num_rows = len(trial.fold.training["x"])
+    return num_rows > trial.batch_size and num_rows % trial.batch_size != 0
 
 
 def _longer(array: Any, num_rows: int) -> Any:

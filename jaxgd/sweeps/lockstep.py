@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -10,7 +11,7 @@ import jax.numpy as jnp
 from jaxgd._types import Array, PyTree
 from jaxgd.layers import _product
 from jaxgd.sweeps.turning import may_turn, turned, turned_step
-from jaxgd.training.batching import batches, steps_per_epoch
+from jaxgd.training.batching import Part, batches, steps_per_epoch
 from jaxgd.training.evaluation import add_batch, close, evaluate_batches, fetch
 from jaxgd.training.objective import Objective
 from jaxgd.training.run import Limits, RunSpec, RunState, after_epoch, all_finite
@@ -57,9 +58,10 @@ def run_lockstep(
 
     def one_epoch(carry: _Carry) -> _Carry:
         first = jnp.max(jnp.where(alive, carry.state.batch, 0))
-        state, place, taken = program.steps(scalars, carry, order, first, num_steps)
+        last = program.steps_per_epoch(order, alive)
+        state, place, taken = program.steps(scalars, carry, order, first, last, num_steps)
         carry = carry._replace(state=state, taken=taken)
-        return jax.lax.cond(place == program.steps_per_epoch, end_epoch, lambda carry: carry, carry)
+        return jax.lax.cond(place == last, end_epoch, lambda carry: carry, carry)
 
     def end_epoch(carry: _Carry) -> _Carry:
         values = jax.vmap(program.results)(scalars, carry.state)
@@ -86,9 +88,11 @@ class _Program(NamedTuple):
     def num_rows(self) -> int:
         return self.data["x"].shape[0]
 
-    @property
-    def steps_per_epoch(self) -> int:
-        return steps_per_epoch(self.num_rows, self.spec.batch_size)
+    def steps_per_epoch(self, order: Any, alive: Array) -> Any:
+        """Of the members that are alive, which are of one table."""
+        if not isinstance(order, Part):
+            return steps_per_epoch(self.num_rows, self.spec.batch_size)
+        return jnp.max(jnp.where(alive, order.steps(self.spec.batch_size), 0))
 
     def goes_on(self, state: RunState, limits: Limits) -> Array:
         """bool[members]."""
@@ -96,18 +100,20 @@ class _Program(NamedTuple):
         return going if state.stopping is None else going & ~state.stopping.stopped
 
     def steps(
-        self, scalars: list[Array], carry: _Carry, order: Any, first: Array, num_steps: Array
+        self, scalars: list[Array], carry: _Carry, order: Any, first: Array, last: Any, num_steps: Array
     ) -> tuple[RunState, Array, Array]:
-        """All members from batch `first` to the end of the epoch, or until `num_steps` were taken."""
+        """All members from batch `first` to `last`, the end of the epoch, or until `num_steps` were taken."""
         schedule = jax.vmap(self._batches)(order, carry.state.epoch)
+        padded = isinstance(order, Part) or self.num_rows % self.spec.batch_size != 0
 
         def more(walk: tuple[RunState, Array, Array]) -> Array:
-            return (walk[1] < self.steps_per_epoch) & (walk[2] < num_steps)
+            return (walk[1] < last) & (walk[2] < num_steps)
 
         def step(walk: tuple[RunState, Array, Array]) -> tuple[RunState, Array, Array]:
             state, place, taken = walk
             rows = jax.lax.dynamic_index_in_dim(schedule, place, axis=1, keepdims=False)
-            return jax.vmap(self._step)(scalars, state, rows), place + 1, taken + 1
+            moved = jax.vmap(partial(self._step, padded))(scalars, state, rows)
+            return moved, place + 1, taken + 1
 
         if not self._turns(scalars):
             return jax.lax.while_loop(more, step, (carry.state, first, carry.taken))
@@ -141,9 +147,9 @@ class _Program(NamedTuple):
     def _batches(self, order: Any, epoch: Array) -> Array:
         return batches(order.rows(epoch, self.num_rows), self.spec.batch_size)
 
-    def _step(self, scalars: list[Array], state: RunState, rows: Array) -> RunState:
+    def _step(self, padded: bool, scalars: list[Array], state: RunState, rows: Array) -> RunState:
         objective = self._objective(scalars)
-        batch = fetch(self.data, rows, padded=self.num_rows % self.spec.batch_size != 0)
+        batch = fetch(self.data, rows, padded=padded)
         make_step = turned_step if self._turns(scalars) else Step
         train, loss, record = make_step(objective, self.spec.rule)(state.train, batch)
         sums = add_batch(state.sums, loss, objective.rows(batch), record)

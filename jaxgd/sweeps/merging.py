@@ -10,8 +10,8 @@ import numpy as np
 
 from jaxgd._one_kernel import is_small
 from jaxgd.sweeps.cost import RATES, Workload, compile_seconds, step_seconds, workload
-from jaxgd.sweeps.family import Family, kind_of
-from jaxgd.sweeps.padding import PaddedFamily, Parts, padded_widths, parts_of
+from jaxgd.sweeps.family import Family, kind_of, rows_kind
+from jaxgd.sweeps.padding import PaddedFamily, Parts, padded_widths, parts_of, pattern_of
 
 _ARRAYS = 4
 """Parameters, gradients and two slots: about what a step reads and writes of each weight."""
@@ -33,12 +33,8 @@ def merged(families: Sequence[Family], lanes: int) -> list[Family]:
 def _kind(family: Family) -> Any:
     """Equal for families that may be padded to one another; a family of its own kind if that is not exact."""
     trial = family.example
-    parts = parts_of(trial)
-    if parts is None:
-        return family
-    pattern = replace(parts, hidden=(replace(parts.hidden[0], units=1),))
-    spec = replace(family.spec, model=None)
-    return pattern, spec, trial.model.dtype, trial.model.precision, kind_of(trial)
+    pattern = pattern_of(trial)
+    return family if pattern is None else (pattern, kind_of(trial), rows_kind(trial))
 
 
 def _merged_group(group: Sequence[Family], lanes: int) -> list[Family]:

@@ -6,8 +6,10 @@ a padded layer hands its input on. Where an optimizer, a layer or a constraint w
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from typing import Any, ClassVar
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -15,10 +17,11 @@ from jaxgd import activations, layers, regularizers
 from jaxgd._types import Array, Params
 from jaxgd.layers import Context, Output
 from jaxgd.model import Sequential, sequential
-from jaxgd.sweeps.family import Family, spec_of
+from jaxgd.sweeps.family import Family, kind_of, spec_of
 from jaxgd.sweeps.shapes import shapes_of
 from jaxgd.sweeps.trial import Trial
 from jaxgd.training.objective import Objective
+from jaxgd.training.state import TrainState
 
 OPTIMIZERS = ("SGD", "Adam", "AdamW", "Adamax", "Nadam", "RMSprop", "Adagrad", "Adadelta", "Lion")
 """A parameter that is zero and has no gradient stays zero, and no other parameter notices it."""
@@ -101,6 +104,15 @@ def parts_of(trial: Trial) -> Parts | None:
     return Parts(stack[:first], hidden, output, stack[last + 1 :]) if _is_plain_output(output) else None
 
 
+def pattern_of(trial: Trial) -> Any:
+    """Equal for networks that may be padded to one another; None if padding would not be exact."""
+    parts = parts_of(trial)
+    if parts is None:
+        return None
+    pattern = replace(parts, hidden=(replace(parts.hidden[0], units=1),))
+    return pattern, replace(spec_of(trial), model=None), trial.model.dtype, trial.model.precision
+
+
 def _is_plain(layer: layers.Dense) -> bool:
     name = activations.get(layer.activation).name
     return name in ACTIVATIONS and type(layer) is layers.Dense and _is_plain_output(layer)
@@ -120,14 +132,18 @@ class PaddedFamily(Family):
 
     Args:
       trials: numbered; all with parts that differ in their widths alone.
+      widths: of the hidden layers; the least that hold all trials' if None.
+      room: as in `Family`.
     """
 
-    def __init__(self, trials: Mapping[int, Trial]) -> None:
+    def __init__(
+        self, trials: Mapping[int, Trial], widths: tuple[int, ...] | None = None, room: int = 0
+    ) -> None:
         self.parts = {id(trial): _expected(parts_of(trial)) for trial in trials.values()}
-        self.widths = padded_widths([parts.widths for parts in self.parts.values()])
+        self.widths = widths or padded_widths([parts.widths for parts in self.parts.values()])
         example = next(iter(trials.values()))
         padded = replace(example, objective=replace(example.objective, model=self.model_of(example)))
-        super().__init__(spec_of(padded), dict(trials))
+        super().__init__(spec_of(padded), dict(trials), room)
 
     @property
     def objective(self) -> Objective:
@@ -153,10 +169,43 @@ class PaddedFamily(Family):
         )
 
     def initial(self, trial: Trial) -> Params:
-        drawn = dict(super().initial(trial))
-        names = _dense_names(trial)
-        own = {name: drawn.pop(name) for name in names}
-        return {**drawn, **self._padded(list(own.values()))}
+        return self._all_padded(trial, super().initial(trial))
+
+    def alike(self, trial: Trial) -> Family | None:
+        parts = parts_of(trial)
+        if parts is None or not self._holds(parts.widths) or not self.has_place_for(trial):
+            return None
+        if pattern_of(trial) != pattern_of(self.example) or kind_of(trial) != kind_of(self.example):
+            return None
+        one = PaddedFamily({0: trial}, self.widths, self.room)
+        return one if one.spec == self.spec else None
+
+    def _holds(self, widths: tuple[int, ...]) -> bool:
+        fits = len(widths) == len(self.widths) or (
+            len(widths) < len(self.widths) and len(set(self.widths)) == 1
+        )
+        return fits and all(own <= most for own, most in zip(widths, self.widths, strict=False))
+
+    def own_state(self, trial: Trial, state: TrainState) -> TrainState:
+        own, optimizer = partial(self.params_of, trial), state.opt_state
+        return replace(
+            state,
+            params=own(state.params),
+            opt_state=optimizer._replace(
+                slots={name: own(tree) for name, tree in optimizer.slots.items()},
+                accumulator=None if optimizer.accumulator is None else own(optimizer.accumulator),
+                average=None if optimizer.average is None else own(optimizer.average),
+            ),
+            key=jax.device_get(trial.model.key(trial.seed)),
+        )
+
+    def stand_in(self, trial: Trial, params: Params) -> tuple[Sequential, Params]:
+        return self.model_of(trial), self._all_padded(trial, params)
+
+    def _all_padded(self, trial: Trial, params: Params) -> Params:
+        others = dict(params)
+        own = [others.pop(name) for name in _dense_names(trial)]
+        return {**others, **self._padded(own)}
 
     def _padded(self, own: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
         """Hidden layers and output, filled up with zeros, and layers of nothing but zeros."""

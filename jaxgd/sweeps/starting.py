@@ -6,6 +6,7 @@ import jax
 import numpy as np
 
 from jaxgd._types import Params, PyTree
+from jaxgd.optimizers import Optimizer
 from jaxgd.sweeps.trial import Trial
 from jaxgd.training.batching import part_of
 from jaxgd.training.preparing import make_order, new_state
@@ -35,7 +36,7 @@ class Starter:
         self.is_padded = is_padded
         self._drawn: dict[Any, tuple[Params, Any]] = {}
         self._orders: dict[Any, Any] = {}
-        self._opt_states: dict[int, tuple[Any, PyTree]] = {}
+        self._opt_states: dict[Any, tuple[Any, PyTree]] = {}
         self._depends: bool | None = None
 
     def drawn(self, trial: Trial, model: Any) -> Drawn:
@@ -59,14 +60,25 @@ class Starter:
 
         The optimizer's part is made once an optimizer, unless its rule copies values of the parameters.
         """
-        opt_state = None if self._depends else self._opt_states.get(id(trial.optimizer), (None, None))[1]
+        key = _key_of(trial.optimizer)
+        opt_state = None if self._depends else self._opt_states.get(key, (None, None))[1]
         if opt_state is None:
             opt_state = _opt_state(trial, model, params)
-            self._opt_states[id(trial.optimizer)] = trial.optimizer, opt_state  # keeps the id taken
+            self._opt_states[key] = trial.optimizer, opt_state  # keeps the id taken
         if self._depends is None:
             moved = jax.tree.map(lambda leaf: np.asarray(leaf + 1, leaf.dtype), params)
             self._depends = not _equal(opt_state, _opt_state(trial, model, moved))
         return TrainState(np.int32(0), params, opt_state, self.drawn(trial, model).key)  # pyright: ignore[reportArgumentType]
+
+
+def _key_of(optimizer: Optimizer) -> Any:
+    """Equal for optimizers of equal numbers; for those with numbers that have no hash, themselves."""
+    key = optimizer.rule, *optimizer.hyperparameters.items()
+    try:
+        hash(key)
+    except TypeError:
+        return id(optimizer)
+    return key
 
 
 def _opt_state(trial: Trial, model: Any, params: Params) -> PyTree:

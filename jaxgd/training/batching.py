@@ -74,6 +74,8 @@ def epoch_batches(order: Any, epoch: Array, num_rows: int, batch_size: int) -> B
     if isinstance(order, Batches):
         return order
     schedule = batches(order.rows(epoch, num_rows), batch_size)
+    if isinstance(order, Part):
+        return Batches(schedule, 0, order.steps(batch_size), True)
     return Batches(schedule, 0, steps_per_epoch(num_rows, batch_size), num_rows % batch_size != 0)
 
 
@@ -133,10 +135,20 @@ class Shuffled:
         return permutation(self.words, epoch, num_rows)
 
 
+class Part:
+    """An order of the first rows of a longer table; how many they are is an input of programs."""
+
+    num_rows: Array
+
+    def steps(self, batch_size: int) -> Array:
+        """int32 scalar, the batches of an epoch."""
+        return -(-self.num_rows.astype(jnp.int32) // batch_size)
+
+
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
-class ShuffledPart:
-    """The order of `Shuffled` for the first rows of a longer table; how many is an input of programs."""
+class ShuffledPart(Part):
+    """The order of `Shuffled` for the first rows of a longer table."""
 
     words: Array
     """uint32[2]."""
@@ -162,8 +174,23 @@ class ShuffledPart:
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
-class InOrderPart:
-    """The first rows of a longer table as they stand; how many they are is an input of programs."""
+class FixedPart(Part):
+    """The order of `Fixed` for the first rows of a longer table."""
+
+    order: Array
+    """int32[places], -1 behind the rows."""
+    num_rows: Array
+    """int32 scalar."""
+
+    def rows(self, epoch: Array, places: int) -> Array:
+        """int32[places]."""
+        return self.order
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class InOrderPart(Part):
+    """The first rows of a longer table as they stand."""
 
     num_rows: Array
     """int32 scalar."""
@@ -179,7 +206,8 @@ def part_of(order: Any, num_rows: int, places: int) -> Any:
     if isinstance(order, Shuffled):
         return ShuffledPart.of(order, num_rows)
     if isinstance(order, Fixed):
-        return Fixed(jnp.pad(order.order, (0, places - num_rows), constant_values=-1))
+        padded = jnp.pad(order.order, (0, places - num_rows), constant_values=-1)
+        return FixedPart(padded, jnp.int32(num_rows))
     return InOrderPart(jnp.int32(num_rows))
 
 

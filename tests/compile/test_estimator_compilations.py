@@ -73,3 +73,22 @@ def test_folds_whose_last_batch_is_full_have_a_program_each():
     network = MLPClassifier((5,), max_iter=1, batch_size=16, tol=None, random_state=0, activation="selu")
     search = SweepSearchCV(network, {"beta_1": [0.5]}, cv=splits, plan="map", refit=False)
     assert search.fit(X[:71], Y[:71]).sweep_.compilations == 2
+
+
+@pytest.mark.parametrize(("plan", "shuffle"), [("map", True), ("vmap", "keras"), ("sequential", False)])
+def test_scores_and_the_last_fit_compile_nothing_for_an_architecture(plan, shuffle, programs):
+    """Three widths are trained by one program and scored by one, and the best is fitted by the first."""
+    alone: Any = MLPClassifier((4,), max_iter=3, batch_size=16, tol=None, random_state=0, shuffle=shuffle)
+    alone.set_params(activation="hard_sigmoid", dtype="float32")
+    before = len(programs)
+    grid = {"hidden_layer_sizes": [(4,), (6,), (7,)]}
+    search = SweepSearchCV(alone, grid, cv=3, plan=plan, n_jobs=1).fit(X[:85], Y[:85])
+    assert search.sweep_.compilations == 1
+    assert len(programs) == before + 2
+    best: Any = search.best_estimator_
+    own: Any = clone(alone).set_params(**search.best_params_).fit(X[:85], Y[:85])
+    for fitted in (best, own):  # it goes on with the slots of the optimizer
+        fitted.partial_fit(X[:85], Y[:85])
+    assert jax.tree.structure(best.state_) == jax.tree.structure(own.state_)
+    for ours, theirs in zip(jax.tree.leaves(best.state_), jax.tree.leaves(own.state_), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)

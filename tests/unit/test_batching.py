@@ -13,6 +13,7 @@ from jaxgd.training.batching import (
     InOrder,
     Shuffled,
     batches,
+    epoch_batches,
     part_of,
     permutation,
     steps_per_epoch,
@@ -152,3 +153,11 @@ def test_one_program_orders_the_first_rows_of_a_table(places):
 def test_orders_that_are_no_shuffle_have_parts_too(order):
     rows = part_of(order, 3, 5).rows(jnp.int32(0), 5)
     np.testing.assert_array_equal(rows, [*order.rows(jnp.int32(0), 3), -1, -1])
+
+
+@pytest.mark.parametrize("order", [InOrder(), Fixed(jnp.arange(5)), Shuffled.from_seed(1)])
+def test_a_part_has_as_many_batches_as_its_rows_take(order):
+    found = epoch_batches(part_of(order, 5, 9), jnp.int32(0), 9, 2)
+    assert int(found.steps) == 3
+    assert sorted(np.ravel(found.schedule).tolist()) == [-1] * 5 + [0, 1, 2, 3, 4]
+    assert found.padded
