@@ -75,7 +75,7 @@ def _example(options: Mapping[str, Any]) -> Subject:
 def _of_model(opened: BareModel, table: str | None, options: Mapping[str, Any]) -> Subject:
     if table is None:
         raise ValueError(f"{opened.path}: a model has no rows of its own. Give DATA.")
-    prepared = data.prepare(data.read(table), options["target"], options["task"])
+    prepared = data.prepare(data.read(table), options["target"], options["task"] or opened.task)
     training = opened.training
     own_loss = None if training is None else training.loss
     loss = losses.get(options["loss"] or own_loss or LOSSES[prepared.encoding.task])

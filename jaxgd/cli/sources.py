@@ -13,6 +13,7 @@ from jaxgd.cli import several
 from jaxgd.data.streams import Wishes, stream_alike, stream_of
 from jaxgd.data.targets import TARGET_NAMES
 from jaxgd.runs import Run, is_run, open_run
+from jaxgd.runs.model_task import task_of
 from jaxgd.runs.plan import LOSSES, METRICS, targets
 from jaxgd.runs.training import measure, precision_of
 from jaxgd.training import evaluate, predict
@@ -36,7 +37,7 @@ class BareModel(NamedTuple):
         """
         if len(self.model.output_names) > 1:
             return self._evaluate_several(table, target, task)
-        prepared = data.prepare(table, target, task, dtype=self._array_dtype)
+        prepared = data.prepare(table, target, task or self.task, dtype=self._array_dtype)
         self._check_outputs(prepared.encoding)
         loss, metrics = self._what_to_measure(prepared.encoding.task)
         y = targets(prepared.y, prepared.encoding, loss)
@@ -78,7 +79,7 @@ class BareModel(NamedTuple):
     ) -> tuple[int, dict[str, float]]:
         """How many rows the files have, and what `evaluate` says of them."""
         self._check_streams(where)
-        rows = stream_of(where, Wishes(target, task, dtype=self._array_dtype), on_bad_file)
+        rows = stream_of(where, Wishes(target, task or self.task, dtype=self._array_dtype), on_bad_file)
         self._check_outputs(rows.encoding)
         self._check_features(rows.encoding.num_features, where)
         loss, metrics = self._what_to_measure(rows.encoding.task)
@@ -102,6 +103,11 @@ class BareModel(NamedTuple):
                 f"{where}: files are streamed through a model with one input and one output; {self.path} has "
                 "more, so give one table."
             )
+
+    @property
+    def task(self) -> str | None:
+        """That of its loss, where this is clear."""
+        return task_of(self.model, self.training)
 
     @property
     def _array_dtype(self) -> str:

@@ -15,7 +15,7 @@ from jaxgd.model import Sequential, sequential
 from jaxgd.model_base import Model
 from jaxgd.optimizers import Optimizer, OptimizerState
 from jaxgd.runs.settings import Settings
-from jaxgd.runs.starting import read_start
+from jaxgd.runs.starting import read_start, with_its_task
 
 LOSSES = {
     "multiclass": "sparse_categorical_crossentropy",
@@ -194,6 +194,7 @@ def make_plan(settings: Settings, table: Any = None, rows: Rows | None = None) -
     """
     settings.check()
     _check_names(settings)
+    settings = with_its_task(settings)
     if is_streamed(settings) and rows is None:
         from jaxgd.runs.streams import make_stream_plan
 

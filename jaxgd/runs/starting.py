@@ -1,5 +1,6 @@
 """A run that goes on from a model in a file: its network, its weights, and what it was trained with."""
 
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -9,6 +10,7 @@ from jaxgd._types import Params
 from jaxgd.keras_files import KerasTraining
 from jaxgd.model_base import Model
 from jaxgd.optimizers import OptimizerState
+from jaxgd.runs.model_task import task_of
 from jaxgd.runs.settings import Settings
 from jaxgd.training import TrainState
 
@@ -30,6 +32,24 @@ class Start(NamedTuple):
         return tuple(self.training.metrics or otherwise) if self.training is not None else otherwise
 
 
+def with_its_task(settings: Settings) -> Settings:
+    """Settings whose task is that of the model they go on from, if they name none and it is clear.
+
+    Raises: as `read_start`.
+    """
+    if settings.from_model is None or settings.task is not None:
+        return settings
+    start = _load(settings.from_model)
+    return replace(settings, task=task_of(start.model, start.training))
+
+
+def _load(path: str) -> Start:
+    try:
+        return Start(*keras_files.load(path))
+    except keras_files.KerasFileError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
 def read_start(settings: Settings, encoding: data.Encoding) -> Start:
     """The model that a run goes on from.
 
@@ -38,10 +58,7 @@ def read_start(settings: Settings, encoding: data.Encoding) -> Start:
       OSError: the file cannot be opened.
     """
     path = str(settings.from_model)
-    try:
-        model, params, training = keras_files.load(path)
-    except keras_files.KerasFileError as error:
-        raise ValueError(f"{path}: {error}") from error
+    model, params, training = _load(path)
     if len(model.input_names) != 1 or len(model.output_names) != 1:
         raise ValueError(
             f"{path}: expected a model with one input and one output for a table, got "

@@ -190,3 +190,24 @@ def test_info(here):
     assert found["training"]["optimizer"] == "adam"
     assert [layer["class"] for layer in found["layers"]] == ["Dense", "Dense"]
     assert "15 iterations" in call("info", "m.keras").stdout
+
+
+@pytest.mark.parametrize(
+    ("loss", "output", "metrics"),
+    [
+        ("mse", "linear", {"mae", "r2_score"}),
+        ("mse", "sigmoid", {"accuracy", "auc"}),
+        ("binary_crossentropy", "sigmoid", {"accuracy", "auc"}),
+        ("huber", None, {"mae", "r2_score"}),
+    ],
+)
+def test_the_task_is_that_of_the_models_loss_where_it_is_clear(here, loss, output, metrics):
+    """Whole numbers 0 and 1 are classes to the column alone."""
+    (here / "t.csv").write_text("a,b,y\n" + "".join(f"{i},{i % 3},{i % 2}\n" for i in range(20)))
+    model = jaxgd.mlp([2, 1], output_activation=output)
+    jaxgd.save("m.keras", model, model.init(0), KerasTraining(losses.get(loss), optimizers.adam(0.01)))
+    assert set(facts("evaluate", "m.keras", "t.csv", "--target", "y")["metrics"]) == metrics
+    call("train", "t.csv", "--from", "m.keras", "--epochs", 1, "--out", "run", "--no-report")
+    assert set(facts("evaluate", "run")["metrics"]) == metrics
+    asked = facts("evaluate", "m.keras", "t.csv", "--target", "y", "--task", "binary")
+    assert set(asked["metrics"]) == {"accuracy", "auc"}
