@@ -20,8 +20,8 @@ from jaxgd import losses
 from jaxgd._types import Array, Params
 from jaxgd.backprop.graph import trace_graph
 from jaxgd.backprop.parts import LayerTrace, Trace, activity, regularized, through
-from jaxgd.graphs import Graph
-from jaxgd.layers import Context, Gradients, Layer, Output
+from jaxgd.graphs import Graph, graph
+from jaxgd.layers import Context, Gradients, Layer, Nested, Output
 from jaxgd.model import Sequential
 
 INPUT = "/x"
@@ -77,6 +77,8 @@ def trace(
     (1.0, 2.0, 6.0)
     """
     weighting = {"sample_weight": sample_weight, "row_mask": row_mask}
+    if isinstance(model, Sequential) and any(isinstance(layer, Nested) for layer in model.layers):
+        model = _as_graph(model)
     if isinstance(model, Graph):
         more = {"loss_weights": loss_weights, "training": training, "key": key}
         return trace_graph(model, params, x, y, loss, **weighting, **more)
@@ -102,6 +104,14 @@ def trace(
         loss=value + activity(visits, row_mask).astype(wide) + model.penalty(params),
         gradients=_gradients(params, layers),
     )
+
+
+def _as_graph(model: Sequential) -> Graph:
+    """The same layers under the same names: a graph knows the way through a model inside."""
+    start = max((*model.names, "x"), key=len) + "_in"  # a name that no layer has
+    pairs = zip(model.names, zip(model.layers, (start, *model.names), strict=False), strict=True)
+    settings = {"dtype": model.dtype, "precision": model.precision}
+    return graph({start: model.input_shapes[0]}, dict(pairs), model.names[-1], **settings)
 
 
 def _forward(

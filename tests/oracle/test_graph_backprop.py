@@ -127,6 +127,23 @@ def test_models_as_layers_and_dropout_behind_logits(x64, rng):
     assert found["odds"].upstream is None
 
 
+@pytest.mark.parametrize("of_keras", [True, False])
+def test_a_stack_with_a_model_inside(x64, rng, of_keras):
+    inner = [layers.dense(4, "tanh", kernel_regularizer="l2"), layers.dropout(0.3), layers.dense(2, "relu")]
+    stack = [jaxgd.sequential(inner, 3, dtype="float64"), layers.dropout(0.2), layers.dense(1, "sigmoid")]
+    model = jaxgd.sequential([*stack[:2], layers.batch_normalization(), stack[2]], 3, dtype="float64")
+    x, y = rng.normal(size=(5, 3)), np.array([[0.0], [1.0], [1.0], [0.0], [1.0]])
+    params, key = model.init(0), model.key(3) if of_keras else jax.random.key(3)
+    objective = make_objective(model, "binary_crossentropy")
+    (value, _), expected = jax.value_and_grad(objective, has_aux=True)(params, {"x": x, "y": y}, key)
+    found = backprop.trace(model, params, x, y, "binary_crossentropy", training=True, key=key)
+    assert float(found.loss) == pytest.approx(float(value), rel=RELATIVE)
+    assert jax.tree.structure(expected) == jax.tree.structure(found.gradients)
+    for one, other in zip(jax.tree.leaves(expected), jax.tree.leaves(found.gradients), strict=True):
+        np.testing.assert_allclose(other, one, rtol=0, atol=RELATIVE)
+    assert [layer.name for layer in found.layers] == list(model.names)
+
+
 def test_a_planted_error_is_seen(x64, rng, monkeypatch):
     monkeypatch.setattr(layers.Multiply, "slopes", lambda self, x, upstream: [upstream] * len(x))
     x, y = rows(rng)
