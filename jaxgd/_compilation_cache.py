@@ -57,6 +57,11 @@ def use_compilation_cache(
     return chosen
 
 
+def share_programs(folder: str | os.PathLike[str]) -> None:
+    """Keep compiled programs in `folder`, without a bound: for some processes that work together."""
+    _tell_jax({_DIRECTORY: os.fspath(folder), **_SETTINGS})
+
+
 def remove_oldest(folder: Path, max_bytes: int) -> None:
     """Remove the entries not used for longest until those left have at most `max_bytes`.
 

@@ -2,8 +2,10 @@
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections import OrderedDict
 from pathlib import Path
 
@@ -16,6 +18,30 @@ os.environ["JAXGD_CACHE"] = "off"  # tests neither read nor fill the user's comp
 import jax
 import numpy as np
 import pytest
+
+from jaxgd._compilation_cache import share_programs
+
+_PROGRAMS = pytest.StashKey[str]()
+
+
+def pytest_configure(config):
+    """A folder of compiled programs for this session alone: what one worker compiled, another only reads."""
+    given = getattr(config, "workerinput", {}).get("programs")
+    if given is None:
+        config.stash[_PROGRAMS] = given = tempfile.mkdtemp(prefix="jaxgd-tests-")
+    share_programs(given)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node):
+    """xdist's: what a worker is told."""
+    node.workerinput["programs"] = node.config.stash[_PROGRAMS]
+
+
+def pytest_unconfigure(config):
+    """The folder goes with the session."""
+    if _PROGRAMS in config.stash:
+        shutil.rmtree(config.stash[_PROGRAMS], ignore_errors=True)
 
 
 @pytest.fixture(autouse=True)

@@ -1,5 +1,7 @@
 """Learning-rate schedules against the installed Keras, bit for bit, at every step from 0 to 2000."""
 
+import inspect
+
 import jax
 import keras
 import numpy as np
@@ -112,3 +114,18 @@ def test_float64_training_keeps_schedules_in_float32():
     with jax.enable_x64(True):
         got = of_jaxgd(CASES[0])(3)
     assert ulps(got[None], expected[None]).max() == 0
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["cosine_decay", "cosine_decay_restarts", "exponential_decay", "inverse_time_decay", "polynomial_decay",
+     "piecewise_constant_decay"],
+)  # fmt: skip
+def test_every_argument_of_keras_is_taken(name):
+    theirs = getattr(keras.optimizers.schedules, "".join(word.title() for word in name.split("_")))
+    ours = inspect.signature(getattr(schedules, name)).parameters
+    assert set(inspect.signature(theirs).parameters) <= set(ours)
+
+
+def test_the_name_of_a_schedule_changes_nothing():
+    assert schedules.exponential_decay(0.1, 7, 0.5, name="mine") == schedules.exponential_decay(0.1, 7, 0.5)
