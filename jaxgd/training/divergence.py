@@ -18,8 +18,8 @@ from jaxgd.losses import Loss
 from jaxgd.model import Sequential
 from jaxgd.optimizers._scaling import slots_of
 from jaxgd.training.bundle import Bundle
+from jaxgd.training.finite import all_finite
 from jaxgd.training.objective import Objective
-from jaxgd.training.run import all_finite
 from jaxgd.training.state import TrainState
 
 _SHOWN = 3
