@@ -90,9 +90,9 @@ class Divergence:
 
 
 def warn(found: Divergence | None) -> None:
-    """Say that a run ended, if it did, where `fit` was called; `fit` itself calls this."""
+    """Say that a run ended, if it did, where `fit` was called; `fit` calls this, inside its decorator."""
     if found is not None:
-        warnings.warn(str(found), DivergenceWarning, stacklevel=3)
+        warnings.warn(str(found), DivergenceWarning, stacklevel=4)
 
 
 @contextmanager
