@@ -25,23 +25,17 @@ _PROGRAMS = pytest.StashKey[str]()
 
 
 def pytest_configure(config):
-    """A folder of compiled programs for this session alone: what one worker compiled, another only reads."""
-    given = getattr(config, "workerinput", {}).get("programs")
-    if given is None:
-        config.stash[_PROGRAMS] = given = tempfile.mkdtemp(prefix="jaxgd-tests-")
-    share_programs(given)
+    """A folder of compiled programs for this worker alone: what one module compiled, the next only reads.
 
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_configure_node(node):
-    """xdist's: what a worker is told."""
-    node.workerinput["programs"] = node.config.stash[_PROGRAMS]
+    Not one for all workers, as JAX writes entries in place, and another would read the beginning of one.
+    """
+    config.stash[_PROGRAMS] = tempfile.mkdtemp(prefix="jaxgd-tests-")
+    share_programs(config.stash[_PROGRAMS])
 
 
 def pytest_unconfigure(config):
-    """The folder goes with the session."""
-    if _PROGRAMS in config.stash:
-        shutil.rmtree(config.stash[_PROGRAMS], ignore_errors=True)
+    """The folder goes with the worker."""
+    shutil.rmtree(config.stash[_PROGRAMS], ignore_errors=True)
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,7 @@ from itertools import groupby
 from typing import Any
 
 from jaxgd._checks import unknown_name
-from jaxgd._compilation_cache import share_programs
+from jaxgd._compilation_cache import folder_in_use, share_programs
 from jaxgd.parity.case import Case, Outcome
 
 _CHUNK, _ROUND = 10.0, 40
@@ -193,11 +193,8 @@ def run_here(cases: Sequence[Case], plain: bool = True) -> list[Outcome]:
 @contextlib.contextmanager
 def _shared_programs() -> Iterator[str]:
     """The folder of compiled programs that this process was told to use, or one that goes away afterwards."""
-    import jax
-
     with contextlib.ExitStack() as stack:
-        own = jax.config.read("jax_compilation_cache_dir")
-        yield own or stack.enter_context(tempfile.TemporaryDirectory(prefix="jaxgd-parity-"))
+        yield folder_in_use() or stack.enter_context(tempfile.TemporaryDirectory(prefix="jaxgd-parity-"))
 
 
 def _start(folder: str) -> None:
