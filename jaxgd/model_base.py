@@ -118,9 +118,28 @@ class Model:
         Returns: {layer name: {leaf: array}}, in the parameter dtype; layers without leaves are left out, and
           a nested model is one level deeper.
         """
+        if isinstance(seed, int | np.integer):
+            on_host = self._init_on_host(int(seed))
+            if on_host is not None:
+                return on_host
         sources = tuple(self._init_sources(seed, index) for index in range(len(self.layers)))
         leaves, structure = jax.tree.flatten(self)
         return _init(structure, leaves, sources)
+
+    def _init_on_host(self, seed: int) -> dict[str, dict[str, Any]] | None:
+        """New parameters that take no program; None if some layer's do."""
+        params = {}
+        drawn = self._keras_seeds(seed)
+        for name, layer, shape, own in zip(
+            self.names, self.layers, self.layer_input_shapes, drawn, strict=True
+        ):
+            seeds = dict(zip(layer.draws(), own, strict=True))
+            leaves = layer.init_on_host(seeds, shape, self.policy.params)
+            if leaves is None:
+                return None
+            if leaves:
+                params[name] = leaves
+        return jax.device_put(params)
 
     def init_from(self, sources: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
         """New parameters from the sources of each layer's draws."""

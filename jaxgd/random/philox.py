@@ -22,10 +22,10 @@ Words: TypeAlias = tuple[Array, Array, Array, Array]
 """The four uint32 arrays of a block (or of a counter), all of one shape."""
 
 _DIVISIBLE = ContextVar("divisible", default=False)
-_ROUNDS = 10
-_MULTIPLIERS = (np.uint32(0xD2511F53), np.uint32(0xCD9E8D57))
-_KEY_STEPS = (0x9E3779B9, 0xBB67AE85)
-_SCRAMBLE_KEY = (np.uint32(0x3EC8F720), np.uint32(0x02461E29))
+ROUNDS = 10
+MULTIPLIERS = (np.uint32(0xD2511F53), np.uint32(0xCD9E8D57))
+KEY_STEPS = (0x9E3779B9, 0xBB67AE85)
+SCRAMBLE_KEY = (np.uint32(0x3EC8F720), np.uint32(0x02461E29))
 
 
 def philox_block(counter: Words, key: tuple[Array, Array]) -> Words:
@@ -43,10 +43,10 @@ def philox_block(counter: Words, key: tuple[Array, Array]) -> Words:
     ['0x6627e8d5', '0xe169c58d', '0xbc57ac4c', '0x9b00dbd8']
     """
     c0, c1, c2, c3 = (jnp.asarray(word, jnp.uint32) for word in counter)
-    for number in range(_ROUNDS):
-        k0, k1 = (_round_key(word, step, number) for word, step in zip(key, _KEY_STEPS, strict=True))
-        high_0, low_0 = _multiply(c0, _MULTIPLIERS[0])
-        high_2, low_2 = _multiply(c2, _MULTIPLIERS[1])
+    for number in range(ROUNDS):
+        k0, k1 = (_round_key(word, step, number) for word, step in zip(key, KEY_STEPS, strict=True))
+        high_0, low_0 = _multiply(c0, MULTIPLIERS[0])
+        high_2, low_2 = _multiply(c2, MULTIPLIERS[1])
         c0, c1, c2, c3 = high_2 ^ c1 ^ k0, low_2, high_0 ^ c3 ^ k1, low_0
     return c0, c1, c2, c3
 
@@ -98,6 +98,6 @@ def stateless_blocks(seed: Array, count: Array, index: Array) -> Words:
     """
     zero = jnp.uint32(0)
     words = (jnp.asarray(seed).astype(jnp.uint32), zero, jnp.asarray(count).astype(jnp.uint32), zero)
-    k0, k1, c2, c3 = philox_block(words, (jnp.asarray(_SCRAMBLE_KEY[0]), jnp.asarray(_SCRAMBLE_KEY[1])))
+    k0, k1, c2, c3 = philox_block(words, (jnp.asarray(SCRAMBLE_KEY[0]), jnp.asarray(SCRAMBLE_KEY[1])))
     zeros = jnp.zeros_like(index)
     return philox_block((index, zeros, zeros + c2, zeros + c3), (k0, k1))
