@@ -66,7 +66,7 @@ def blank(value: Any) -> Any:
 
 
 def from_host(tree: PyTree) -> PyTree:
-    """`tree` with its NumPy arrays on the device, in buffers of their own: one call in place of one for each."""
+    """`tree` with its NumPy arrays on the device, all in one call, in buffers of their own."""
     leaves, treedef = jax.tree.flatten(tree)
     places = [place for place, leaf in enumerate(leaves) if isinstance(leaf, np.ndarray | np.generic)]
     moved = jax.device_put(select(places, leaves), may_alias=False)
