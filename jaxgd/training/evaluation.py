@@ -15,11 +15,13 @@ from jaxgd.model_base import Model
 from jaxgd.training.batching import batches, take
 from jaxgd.training.bundle import Bundle
 from jaxgd.training.inputs import check_rows, check_targets, model_input, model_targets, model_weights
+from jaxgd.training.keras_words import explains_keras_words
 from jaxgd.training.objective import Objective, make_objective
 from jaxgd.training.placed_rows import Rows, num_rows_of
 from jaxgd.training.streaming.source import RowSource
 
 
+@explains_keras_words
 def evaluate(
     model: Model,
     params: Params,
@@ -73,6 +75,7 @@ def evaluate(
     return {name: float(value) if value.ndim == 0 else np.asarray(value) for name, value in values.items()}
 
 
+@explains_keras_words
 def predict(model: Model, params: Params, x: Any, *, batch_size: int = 1024) -> Any:
     """The outputs at inference, computed in batches.
 
