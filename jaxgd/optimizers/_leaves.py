@@ -62,7 +62,7 @@ def blank(value: Any) -> Any:
     """A zero like a parameter; on the host where the parameter is on the default device, see `from_host`."""
     if isinstance(value, Tracer) or getattr(value, "committed", False):
         return jnp.zeros_like(value)
-    return np.zeros(np.shape(value), value.dtype)
+    return np.zeros(np.shape(value), jnp.result_type(value))
 
 
 def from_host(tree: PyTree) -> PyTree:

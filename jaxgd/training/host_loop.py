@@ -240,8 +240,8 @@ class HostLoop:
         return min(self.epochs, int(state.epoch) + self.spec.capacity, self.placement.of_first(due))
 
     def _limits(self, epoch: int, step: int) -> Limits:
-        numbers = jax.device_put((np.int32(epoch), np.int32(step)))
-        return self.placement.inputs(Limits(*numbers, self.stopping))
+        last_epoch, last_step = jax.device_put((np.int32(epoch), np.int32(step)))
+        return self.placement.inputs(Limits(last_epoch, last_step, self.stopping))
 
     def _arguments(self, state: RunState, limits: Limits) -> tuple[PyTree, ...]:
         return self.scalars, state, self.data, self.validation, self.order, limits

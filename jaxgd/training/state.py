@@ -48,7 +48,8 @@ class TrainState:
         opt_state = chosen.init(moving)
         if not isinstance(chosen, optimizers.Optimizer):  # ours has buffers of its own
             opt_state = copy(opt_state)
-        return cls(*copy((np.zeros((), np.int32), params)), opt_state, copy(key))
+        step, params, key = copy((np.zeros((), np.int32), params, key))
+        return cls(step, params, opt_state, key)
 
 
 def check_key(key: Any) -> None:
