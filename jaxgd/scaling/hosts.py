@@ -188,6 +188,11 @@ def num_processes() -> int:
     return jax.process_count() if jax.distributed.is_initialized() else 1
 
 
+def process_id() -> int:
+    """Which of the processes this is; 0 without `connect`."""
+    return jax.process_index() if num_processes() > 1 else 0
+
+
 def is_first() -> bool:
     """Whether this process writes what is written once."""
     return num_processes() == 1 or jax.process_index() == 0
@@ -199,6 +204,18 @@ def from_all(value: int) -> list[int]:
 
     with lost_hosts():
         return [int(each) for each in multihost_utils.process_allgather(np.int32(value)).ravel()]
+
+
+def gather(values: np.ndarray) -> list[np.ndarray]:
+    """What every process gives, int32[n] with an n of its own, in their order. Raises HostLostError."""
+    from jax.experimental import multihost_utils
+
+    counts = from_all(len(values))
+    padded = np.zeros(max(counts), np.int32)
+    padded[: len(values)] = values
+    with lost_hosts():
+        rows = np.asarray(multihost_utils.process_allgather(padded)).reshape(len(counts), -1)
+    return [row[:count] for row, count in zip(rows, counts, strict=True)]
 
 
 def meet(what: str, value: Any = None, error: str | None = None, timeout: float = TIMEOUT) -> list[Any]:
