@@ -73,7 +73,8 @@ def test_the_members_of_the_sweep_in_step_lower_too(monkeypatch):
     grid = {"learning_rate": [1e-3, 1e-2]}
     with pytest.raises(StopIteration, match="need not be compiled"):
         jaxgd.sweep(
-            jaxgd.mlp(work.sizes, *work.activations), x, y, loss=jaxgd.losses.get(work.loss, from_logits=True),
+            jaxgd.mlp(work.sizes, *work.activations), x, y,
+            loss=jaxgd.losses.get(work.loss, from_logits=True),
             optimizer=work.optimizer, grid=grid, seeds=2, epochs=work.epochs, plan="vmap", lanes=1,
         )  # fmt: skip
     function, spec, arguments = seen[0]
