@@ -178,8 +178,8 @@ def _wait_for(host: str, port: int, timeout: float) -> None:
             reason = error.strerror or str(error)
             time.sleep(min(0.2, left))
     raise HostsError(
-        f"coordinator: no answer from {host}:{port} within {timeout:g} s ({reason}). Is process 0 running, "
-        "and does a firewall let that port through?"
+        f"coordinator: no answer from {host}:{port} within {timeout:g} s ({reason}). Start process 0 "
+        "there, let firewalls open that port, or wait longer (timeout, --join-timeout)."
     )
 
 
@@ -312,7 +312,10 @@ def check_equal(what: str, values: Sequence[Any], differences: Any) -> None:
         ]
         lines += [f"process {process}: {line}" for line in found]
     if lines:
-        raise HostsError(f"{what}: the processes were started differently; {'; '.join(lines[:6])}.")
+        raise HostsError(
+            f"{what}: the processes were started differently; {'; '.join(lines[:6])}. Start all of them again "
+            "with the same settings and the same data."
+        )
 
 
 def leave(code: int) -> NoReturn:

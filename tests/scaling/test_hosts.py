@@ -86,6 +86,7 @@ def test_processes_that_differ_are_refused_by_name(cache):
         assert "HostsError" in message
         assert "process 1: batch_size: process 0 has 16, here 8" in message
         assert "process 2: sample of the rows" in message or "process 2: data" in message
+        assert "Start all of them again with the same settings and the same data." in message
 
 
 def test_all_rows_are_compared_where_they_are_in_memory(tmp_path):
@@ -113,7 +114,7 @@ def test_a_port_that_is_taken(monkeypatch):
 
 
 def test_a_coordinator_that_does_not_answer():
-    with pytest.raises(HostsError, match=r"no answer from 127.0.0.1:\d+ within 1 s \(.+\). Is process 0"):
+    with pytest.raises(HostsError, match=r"no answer from 127.0.0.1:\d+ within 1 s \(.+\). Start process 0"):
         hosts.connect(f"127.0.0.1:{free_port()}", 2, 1, timeout=1)
 
 
