@@ -313,8 +313,8 @@ def check_equal(what: str, values: Sequence[Any], differences: Any) -> None:
         lines += [f"process {process}: {line}" for line in found]
     if lines:
         raise HostsError(
-            f"{what}: the processes were started differently; {'; '.join(lines[:6])}. Start all of them again "
-            "with the same settings and the same data."
+            f"{what}: the processes were started differently; {'; '.join(lines[:6])}. Start all of them "
+            "again with the same settings and the same data."
         )
 
 
