@@ -16,6 +16,8 @@ from jaxgd.data.streams.text_files import TextFiles
 from jaxgd.data.sums import Exchange
 
 _SAMPLES, _SAMPLE_BYTES = 256, 4096
+_BLOCKS, _SMALLEST_BLOCK = 64, 4096
+"""Of a share of text: blocks are parsed whole, and who wants a few rows of one should not parse much."""
 
 
 class Process(NamedTuple):
@@ -36,10 +38,12 @@ class ShareFile(ABC):
     Attributes:
       num_rows: of the file.
       own: the first row of this process, and the first that is no longer its own.
+      rows_read: how many rows this process has made into columns, those that it dropped again included.
     """
 
     num_rows: int
     own: tuple[int, int]
+    rows_read: int = 0
 
     @abstractmethod
     def read(self, first: int, stop: int) -> dict[str, Any]:
@@ -61,6 +65,7 @@ class NpyShare(ShareFile):
         self.own = process.share(self.num_rows)
 
     def read(self, first: int, stop: int) -> dict[str, Any]:
+        self.rows_read += stop - first
         place = Place(first, stop - first, 0)
         found = npy_files.read_columns(self.index.path, self.index, place, self.index.names)
         return {name: each.astype(np.int64) if each.dtype == bool else each for name, each in found.items()}
@@ -77,6 +82,7 @@ class ParquetShare(ShareFile):
         self.own = process.share(self.num_rows)
 
     def read(self, first: int, stop: int) -> dict[str, Any]:
+        self.rows_read += stop - first
         return read_parquet(self.path, DEFAULT_MAX_BYTES, (first, stop))
 
 
@@ -100,7 +106,8 @@ class TextShare(ShareFile):
 
     def _own_places(self, begin: int, end: int) -> list[list[int]]:
         try:
-            found = self.reader.places(self.path, begin, end, len(self.names)) if end > begin else ()
+            size = max((end - begin) // _BLOCKS, _SMALLEST_BLOCK)
+            found = self.reader.places(self.path, begin, end, len(self.names), size) if end > begin else ()
         except DataError as error:
             raise DataError(f"{error} Rows are counted from byte {begin:,} of the file.") from error
         return [[place.rows, place.offset, place.size] for place in found]
@@ -123,6 +130,7 @@ class TextShare(ShareFile):
         for place in self.places:
             begin, end = max(first - place.first, 0), min(stop - place.first, place.rows)
             if begin < end:
+                self.rows_read += place.rows
                 found = self.reader.read_columns(self.path, index, place, self.names)
                 for name, column in found.items():
                     parts[name].append(column[begin:end])

@@ -34,7 +34,6 @@ class SharedTable:
       first: the number of the first of them.
       num_rows, names, source, format, fingerprint: of the whole table, as `Table` has them.
       kinds: {column: kind}.
-      rows_read: how many rows this process has made into columns so far.
     """
 
     own: Table
@@ -47,7 +46,11 @@ class SharedTable:
     kinds: dict[str, str]
     process: Process = field(repr=False)
     file: ShareFile = field(repr=False)
-    rows_read: int = 0
+
+    @property
+    def rows_read(self) -> int:
+        """How many rows this process has made into columns so far."""
+        return self.file.rows_read
 
     def is_known_as(self, fingerprint: str) -> bool:
         """As that of `Table`, but for what versions recorded that knew no shares."""
@@ -71,7 +74,6 @@ class SharedTable:
         if not len(rows):
             return None
         first, stop = int(rows[0]), int(rows[-1]) + 1
-        self.rows_read += stop - first
         found = {name: _as(column, self.kinds[name]) for name, column in self.file.read(first, stop).items()}
         return Table.from_columns(found, self.source, self.format).take(rows - first)
 
@@ -126,7 +128,7 @@ def _agreed(path: Path, process: Process, file: ShareFile, found: dict[str, Any]
     sums = process.exchange(table.column_sums(first))
     fingerprint = fingerprint_of(table.names, table.kinds, file.num_rows, sums)
     whole = (file.num_rows, table.names, str(path), suffix, fingerprint)
-    return SharedTable(table, first, *whole, kinds, process, file, rows_read=stop - first)
+    return SharedTable(table, first, *whole, kinds, process, file)
 
 
 def _is_text(column: Any) -> bool:

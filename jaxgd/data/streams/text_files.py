@@ -110,10 +110,13 @@ class TextFiles:
             place, quoted = place + len(block), (block.count(_QUOTE.to_bytes()) + quoted) % 2 == 1
         return place
 
-    def places(self, path: Path, start: int, stop: int, width: int) -> tuple[Place, ...]:
-        """The blocks of whole rows between two places of a file; rows are counted from the first one."""
+    def places(self, path: Path, start: int, stop: int, width: int, size: int) -> tuple[Place, ...]:
+        """Blocks of whole rows, of about so many bytes, between two places of a file.
+
+        Rows are counted from the first one.
+        """
         with path.open("rb") as stream:
-            return tuple(self._places(stream, start, width, path, stop))
+            return tuple(self._places(stream, start, width, path, stop, min(size, _BLOCK_BYTES)))
 
     def _index(self, path: Path) -> FileIndex:
         with path.open("rb") as stream:
@@ -144,13 +147,19 @@ class TextFiles:
         return tuple(names), stop
 
     def _places(
-        self, stream: Any, start: int, width: int, path: Path, last: int | None = None
+        self,
+        stream: Any,
+        start: int,
+        width: int,
+        path: Path,
+        last: int | None = None,
+        at_once: int = _BLOCK_BYTES,
     ) -> Iterator[Place]:
         """Blocks of whole rows, in order, up to a place or the end."""
         first, group, rest = 0, 0, b""
         stream.seek(start)
         while True:
-            most = _BLOCK_BYTES if last is None else min(_BLOCK_BYTES, last - stream.tell())
+            most = at_once if last is None else min(at_once, last - stream.tell())
             more = stream.read(most)
             data = rest + more
             if not more and data and not data.endswith(b"\n"):
