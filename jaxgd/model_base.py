@@ -119,6 +119,10 @@ class Model:
           a nested model is one level deeper.
         """
         sources = tuple(self._init_sources(seed, index) for index in range(len(self.layers)))
+        if isinstance(seed, int | np.integer):
+            drawn = random.drawn_on_host(lambda: self.init_from(sources))
+            if drawn is not None:
+                return drawn
         leaves, structure = jax.tree.flatten(self)
         return _init(structure, leaves, sources)
 
@@ -281,7 +285,7 @@ def _init(
 def _shapes(structure: Any) -> dict[tuple[str, ...], Shape]:
     """{(layer, leaf): shape} of a model of this structure."""
     model = jax.tree.unflatten(structure, [0.0] * structure.num_leaves)
-    return _leaf_shapes(jax.eval_shape(model.init))
+    return _leaf_shapes(jax.eval_shape(lambda: model.init(jax.random.key(0))))
 
 
 def _leaf_shapes(params: Params) -> dict[tuple[str, ...], Shape]:

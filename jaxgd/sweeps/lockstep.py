@@ -13,8 +13,9 @@ from jaxgd.layers import _product
 from jaxgd.sweeps.turning import may_turn, turned, turned_step
 from jaxgd.training.batching import Part, batches, steps_per_epoch
 from jaxgd.training.evaluation import add_batch, close, evaluate_batches, fetch
+from jaxgd.training.finite import all_finite
 from jaxgd.training.objective import Objective
-from jaxgd.training.run import Limits, RunSpec, RunState, after_epoch, all_finite
+from jaxgd.training.run import Limits, RunSpec, RunState, after_epoch
 from jaxgd.training.step import Step
 
 

@@ -18,8 +18,8 @@ from jaxgd.losses import Loss
 from jaxgd.model import Sequential
 from jaxgd.optimizers._scaling import slots_of
 from jaxgd.training.bundle import Bundle
+from jaxgd.training.finite import all_finite
 from jaxgd.training.objective import Objective
-from jaxgd.training.run import all_finite
 from jaxgd.training.state import TrainState
 
 _SHOWN = 3
@@ -90,9 +90,9 @@ class Divergence:
 
 
 def warn(found: Divergence | None) -> None:
-    """Say that a run ended, if it did, where `fit` was called; `fit` itself calls this."""
+    """Say that a run ended, if it did, where `fit` was called; `fit` calls this, inside its decorator."""
     if found is not None:
-        warnings.warn(str(found), DivergenceWarning, stacklevel=3)
+        warnings.warn(str(found), DivergenceWarning, stacklevel=4)
 
 
 @contextmanager

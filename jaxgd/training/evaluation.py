@@ -16,6 +16,7 @@ from jaxgd.scaling.hosts import lost_hosts
 from jaxgd.training.batching import batches, take
 from jaxgd.training.bundle import Bundle
 from jaxgd.training.inputs import check_rows, check_targets, model_input, model_targets, model_weights
+from jaxgd.training.keras_words import explains_keras_words
 from jaxgd.training.objective import Objective, make_objective
 from jaxgd.training.own_rows import OwnRows
 from jaxgd.training.placed_rows import Rows, num_rows_of, place_rows
@@ -23,6 +24,7 @@ from jaxgd.training.spreading import hosts_layout
 from jaxgd.training.streaming.source import RowSource
 
 
+@explains_keras_words
 def evaluate(
     model: Model,
     params: Params,
@@ -82,6 +84,7 @@ def evaluate(
     return {name: float(value) if value.ndim == 0 else np.asarray(value) for name, value in values.items()}
 
 
+@explains_keras_words
 def predict(model: Model, params: Params, x: Any, *, batch_size: int = 1024) -> Any:
     """The outputs at inference, computed in batches.
 

@@ -17,6 +17,7 @@ from jaxgd.training.checkpointing import Checkpoint, Saver
 from jaxgd.training.describing import describe_run, former_rows, make_goal
 from jaxgd.training.early_stopping import EarlyStopping
 from jaxgd.training.host_loop import HostLoop
+from jaxgd.training.keras_words import explains_keras_words
 from jaxgd.training.objective import make_objective
 from jaxgd.training.placed_rows import num_rows_of
 from jaxgd.training.placement import make_placement
@@ -48,6 +49,7 @@ from jaxgd.training.streaming.source import RowSource
 from jaxgd.training.watching import WatchFn
 
 
+@explains_keras_words
 def fit(
     model: Model,
     x: Any,

@@ -19,6 +19,7 @@ from jaxgd.optimizers._scaling import slots_of
 from jaxgd.training import early_stopping
 from jaxgd.training.batching import epoch_batches
 from jaxgd.training.evaluation import Summed, add_batch, close, evaluate_batches, fetch
+from jaxgd.training.finite import all_finite
 from jaxgd.training.objective import Objective
 from jaxgd.training.placed_rows import Data, Rows, num_rows_of
 from jaxgd.training.state import TrainState
@@ -167,12 +168,6 @@ def run_chunk(
 def put_row(rows: Array, row: Array, place: Array) -> Array:
     """`rows` with one of them replaced; `at[place].set` would be a scatter, which no single kernel has."""
     return jax.lax.dynamic_update_index_in_dim(rows, row, place, axis=0)
-
-
-def all_finite(tree: PyTree) -> Array:
-    """Whether every number of a tree is finite."""
-    leaves = [leaf for leaf in jax.tree.leaves(tree) if jnp.issubdtype(jnp.result_type(leaf), jnp.inexact)]
-    return jnp.stack([jnp.isfinite(leaf).all() for leaf in leaves]).all() if leaves else jnp.asarray(True)
 
 
 def after_epoch(spec: RunSpec, state: RunState, values: dict[str, Array], limits: Limits) -> RunState:

@@ -107,7 +107,7 @@ def choose_layout(devices: Any, params: PyTree, batch_size: int, data: PyTree) -
             f"devices={devices!r}: more than one gains nothing here; forecast of the products of a step: "
             f"{expected}.",
             ScalingWarning,
-            stacklevel=3,
+            stacklevel=4,  # where `fit` was called, by way of its decorator
         )
     count = expected.best if devices == AUTO else devices
     return Chosen(None if count == 1 else Layout(count, rows=_rows_form(data)), expected)

@@ -135,3 +135,11 @@ def test_options_of_losses_and_metrics(kind):
         check_arguments(theirs, theirs, left_out, {**known, **needed})
         checked += 1
     assert checked >= 20
+
+
+@pytest.mark.parametrize("ours", [jaxgd.fit, jaxgd.evaluate, jaxgd.predict], ids=lambda each: each.__name__)
+def test_each_argument_of_a_model_is_there_or_says_what_stands_in_its_place(ours):
+    theirs = inspect.signature(getattr(keras.Model, ours.__name__)).parameters
+    for name in set(theirs) - set(inspect.signature(ours).parameters) - {"self", "kwargs"}:
+        with pytest.raises(TypeError, match=f"has no argument '{name}': (?!it takes|did you mean)"):
+            ours(**{name: None})
