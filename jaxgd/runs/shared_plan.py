@@ -10,9 +10,9 @@ from jaxgd import data
 from jaxgd.data.shares import SharedRows, SharedTable, prepare_shared, read_shared
 from jaxgd.data.shares.files import Process
 from jaxgd.data.shares.preparing import Share
-from jaxgd.data.streams.scan import Wishes
 from jaxgd.runs.plan import AnyPlan, Facts, measured, planned_network, targets
 from jaxgd.runs.settings import Settings
+from jaxgd.runs.streams import wishes_of
 from jaxgd.scaling import hosts
 from jaxgd.training.own_rows import OwnRows
 from jaxgd.training.spreading import own_rows_of
@@ -71,17 +71,7 @@ def read_together(path: str) -> data.Table | SharedTable:
 
 def make_shared_plan(settings: Settings, table: SharedTable) -> SharedPlan:
     """All that a run needs. Raises as `make_plan`, and HostsError if another process cannot go on."""
-    wishes = Wishes(
-        target=settings.target,
-        task=settings.task,
-        missing=settings.missing,
-        categories=settings.categories,
-        exclude=settings.exclude,
-        dtype=settings.array_dtype,
-        share=settings.validation_split,
-        seed=settings.seed if settings.split_seed is None else settings.split_seed,
-    )
-    shared = prepare_shared(table, wishes, hosts.gather, own_rows_of)
+    shared = prepare_shared(table, wishes_of(settings), hosts.gather, own_rows_of)
     x, y = shared.training.x, shared.training.y
     measures = partial(measured, x, y, shared.encoding, table.process.exchange)
     network = planned_network(settings, shared.encoding, measures)
