@@ -15,7 +15,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests" / "scaling"))
 
 from processes import results, start  # pyright: ignore[reportMissingImports]
-from shares import CASES, ROWS, TRAINED, write_tables  # pyright: ignore[reportMissingImports]
+from shares import CASES, ROWS, TRAINED, distance, write_tables  # pyright: ignore[reportMissingImports]
 
 COUNTS = (1, 2, 4)
 LARGE, WIDTH = 120_000, 32
@@ -43,10 +43,9 @@ def main() -> None:
 
 def compared(several: list, alone: dict) -> dict:
     """What the processes agree in with one, and how many rows each has read."""
-    a, b = (np.asarray(each[TRAINED]["close"]) for each in (several[0], alone))
     return {
         "equal": all(each[name]["same"] == alone[name]["same"] for each in several for name in CASES),
-        "distance": float(np.abs(a - b).max() / np.abs(b).max()),
+        "distance": max(distance(each[TRAINED]["close"], alone[TRAINED]["close"]) for each in several),
         "read": {name: [each[name]["read"] or ROWS for each in several] for name in CASES},
     }
 

@@ -96,10 +96,16 @@ def found(folder, name, train):
             return {"same": numbers, "read": made.facts.read_here}
         result = train_plan(made)
         numbers["steps"] = int(result.state.step)
-        weights = [np.asarray(leaf, np.float64).ravel() for leaf in jax.tree.leaves(result.params)]
-        history = [result.history[each] for each in result.history.columns]
-        close = np.concatenate([*weights, *history, [*assess(made, result).metrics.values()]])
-        return {"same": numbers, "close": close.tolist(), "read": made.facts.read_here}
+        close = [np.asarray(leaf, np.float64).ravel() for leaf in jax.tree.leaves(result.params)]
+        close += [result.history[each] for each in result.history.columns]
+        close += [np.array([value]) for value in assess(made, result).metrics.values()]
+        return {"same": numbers, "close": [each.tolist() for each in close], "read": made.facts.read_here}
+
+
+def distance(several, alone):
+    """The largest distance of a leaf, a column of the history or a metric, over its largest number."""
+    pairs = [(np.array(a), np.array(b)) for a, b in zip(several, alone, strict=True)]
+    return max(float(np.abs(a - b).max() / max(np.abs(b).max(), 1e-300)) for a, b in pairs)
 
 
 def taken(folder, name):

@@ -2,10 +2,9 @@
 
 import json
 
-import numpy as np
 import pytest
 from processes import results, start
-from shares import CASES, ROWS, TRAINED, found, write_tables
+from shares import CASES, ROWS, TRAINED, distance, found, write_tables
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +44,5 @@ def test_each_process_has_read_its_own_rows(together):
 
 def test_the_run_is_that_of_one_process(alone, together):
     """Losses and metrics of a float64 run, and its parameters, to the order of sums over rows."""
-    expected = np.array(alone[True][TRAINED]["close"])
     for each in together if len(together) == 2 else []:
-        assert np.abs(np.array(each[TRAINED]["close"]) - expected).max() < 1e-12 * np.abs(expected).max()
+        assert distance(each[TRAINED]["close"], alone[True][TRAINED]["close"]) < 1e-12
