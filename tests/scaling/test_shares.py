@@ -35,10 +35,10 @@ def test_every_process_knows_what_one_would(alone, together):
 
 
 def test_each_process_has_read_its_own_rows(together):
-    """Its share, and the few at either end that another one's share begins with."""
+    """Its share, and those at either end that the division gives it: more where gaps leave out late rows."""
     for name in CASES:
         read = [each[name]["read"] for each in together]
-        assert ROWS <= sum(read) < 1.25 * ROWS, name
+        assert ROWS <= sum(read) < 1.3 * ROWS, name
         assert max(read) < 1.5 * ROWS / len(read), name
 
 

@@ -16,7 +16,7 @@ from jaxgd.data.streams.text_files import TextFiles
 from jaxgd.data.sums import Exchange
 
 _SAMPLES, _SAMPLE_BYTES = 256, 4096
-_BLOCKS, _SMALLEST_BLOCK = 64, 4096
+_BLOCKS, _SMALLEST_BLOCK = 64, 1024
 """Of a share of text: blocks are parsed whole, and who wants a few rows of one should not parse much."""
 
 
