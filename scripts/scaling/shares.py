@@ -15,7 +15,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests" / "scaling"))
 
 from processes import results, start  # pyright: ignore[reportMissingImports]
-from shares import CASES, ROWS, TRAINED, distance, write_tables  # pyright: ignore[reportMissingImports]
+from sharing import CASES, ROWS, TRAINED, distance, write_tables  # pyright: ignore[reportMissingImports]
 
 COUNTS = (1, 2, 4)
 LARGE, WIDTH = 120_000, 32
@@ -25,9 +25,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_tables(folder)
-        small = {n: results(start(n, folder, program="shares.py", train=True)) for n in COUNTS}
+        small = {n: results(start(n, folder, program="sharing.py", train=True)) for n in COUNTS}
         write_large(folder / "large.csv")
-        large = {n: results(start(n, folder, program="shares.py", large="large.csv")) for n in COUNTS}
+        large = {n: results(start(n, folder, program="sharing.py", large="large.csv")) for n in COUNTS}
         size = (folder / "large.csv").stat().st_size
     print(
         json.dumps(

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from processes import results, start
-from shares import CASES, ROWS, TRAINED, distance, found, write_tables
+from sharing import CASES, ROWS, TRAINED, distance, found, write_tables
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def alone(tables):
 @pytest.fixture(scope="module", params=[2, 4])
 def together(request, tables):
     """What each of several processes finds; two of them also carry a run out."""
-    return results(start(request.param, tables, program="shares.py", train=request.param == 2))
+    return results(start(request.param, tables, program="sharing.py", train=request.param == 2))
 
 
 def test_every_process_knows_what_one_would(alone, together):

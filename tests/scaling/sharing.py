@@ -1,6 +1,6 @@
 """Plans, and one run, of tables of which every process reads its share; run by `test_shares.py`.
 
-    python shares.py PROCESS COUNT PORT FOLDER '{"train": true}'
+    python sharing.py PROCESS COUNT PORT FOLDER '{"train": true}'
 
 Prints a JSON object {case: what came of it}.
 """
