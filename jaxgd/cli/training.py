@@ -69,7 +69,7 @@ def train(job: Job, manner: Manner, output: "Output") -> int:
             writer = _event_writer(manner, folder, stack)
             with profiling(manner.profile, plan), _layer_log(manner, folder, plan, writer) as watch:
                 result = _trained(plan, folder, manner, output, interrupt, writer, watch)
-            if interrupt.terminated and result.interrupted:  # nothing more: there are seconds left
+            if _terminated(plan, interrupt, result):  # nothing more: there are seconds left
                 click.echo(terminated, err=True)
                 return TERMINATED
             status = NO if result.divergence is not None else INTERRUPTED if interrupt else DONE
@@ -145,6 +145,20 @@ def _trained(
             return train_plan(plan, reports_to, checkpoint, watch, manner.devices)
         except (CheckpointError, HostsError, HostLostError) as error:
             raise BadInput(str(error)) from error
+
+
+def _terminated(plan: "AnyPlan", interrupt: "Interrupt", result: "FitResult") -> bool:
+    """Whether this process is to end; with shares of the rows none can be assessed once one ends."""
+    from jaxgd.runs.shared_plan import SharedPlan
+    from jaxgd.scaling import HostLostError, hosts
+
+    mine = bool(interrupt.terminated and result.interrupted)
+    if not isinstance(plan, SharedPlan):
+        return mine
+    try:
+        return any(hosts.from_all(mine))
+    except HostLostError as error:
+        raise BadInput(str(error)) from error
 
 
 def _assessed(plan: "AnyPlan", result: "FitResult") -> "Outcome":
