@@ -25,6 +25,7 @@ def row_facts(data: Any, first: int = 0, count: int | None = None) -> dict[str, 
 def show_rows(parts: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """The facts of all parts together, a text for each array, however the rows were divided.
 
+    >>> import numpy as np
     >>> a, b = np.arange(6.0).reshape(3, 2), np.arange(6.0, 10.0).reshape(2, 2)
     >>> whole = show_rows([row_facts({"x": np.concatenate([a, b])})])
     >>> whole == show_rows([row_facts({"x": a}), row_facts({"x": b}, first=3)])
