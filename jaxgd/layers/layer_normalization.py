@@ -43,8 +43,13 @@ class LayerNormalization(Layer):
         return leaves | ({"beta": filled(input_shape[-1:], 0, dtype)} if self.center else {})
 
     def _standard(self, wide: Array) -> tuple[Array, Array]:
-        """x-hat, and 1 / sqrt(variance + epsilon) of each row."""
-        mean = wide.mean(axis=-1, keepdims=True)
+        """x-hat, and 1 / sqrt(variance + epsilon) of each row.
+
+        The mean is taken of distances from the first value, so that of equal values it is that value: the
+        sum of equal values is rounded, and x - mean is then nothing but that rounding.
+        """
+        first = jax.lax.stop_gradient(wide[..., :1])
+        mean = first + (wide - first).mean(axis=-1, keepdims=True)
         variance = jnp.square(wide - mean).mean(axis=-1, keepdims=True)
         inverse = jax.lax.rsqrt(variance + self.epsilon)
         return (wide - mean) * inverse, inverse
