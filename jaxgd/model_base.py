@@ -12,6 +12,7 @@ from jaxgd import _policy, random
 from jaxgd._checks import unknown_name
 from jaxgd._statistics import trainable_mask
 from jaxgd._types import Array, Params, PyTree, Shape
+from jaxgd.initializers.on_host import MOST_ON_HOST
 from jaxgd.layers import Context, Layer, Nested
 from jaxgd.model_parts import layer_names, merge_statistics
 
@@ -127,8 +128,8 @@ class Model:
         return _init(structure, leaves, sources)
 
     def _init_on_host(self, seed: int) -> dict[str, dict[str, Any]] | None:
-        """New parameters that take no program; None if some layer's do."""
-        params = {}
+        """New parameters that take no program; None if some layer's do, or if they are very many."""
+        params, count = {}, 0
         drawn = self._keras_seeds(seed)
         for name, layer, shape, own in zip(
             self.names, self.layers, self.layer_input_shapes, drawn, strict=True
@@ -136,6 +137,9 @@ class Model:
             seeds = dict(zip(layer.draws(), own, strict=True))
             leaves = layer.init_on_host(seeds, shape, self.policy.params)
             if leaves is None:
+                return None
+            count += sum(leaf.size for leaf in leaves.values())
+            if count > MOST_ON_HOST:
                 return None
             if leaves:
                 params[name] = leaves

@@ -12,8 +12,8 @@ from jaxgd.initializers.drawn import RandomUniform
 from jaxgd.initializers.fixed import Ones, Zeros
 from jaxgd.initializers.scaled import GlorotUniform, HeUniform, LecunUniform, VarianceScaling
 
-_MOST = 1 << 20
-"""Numbers; XLA draws more of them faster than it takes to notice that it compiled."""
+MOST_ON_HOST = 1 << 20
+"""Numbers. XLA draws more of them faster; and who asks for shapes alone should not be given large arrays."""
 
 
 def made_on_host(initializer: Any, seed: int | None, shape: Shape, dtype: Any) -> np.ndarray | None:
@@ -24,7 +24,7 @@ def made_on_host(initializer: Any, seed: int | None, shape: Shape, dtype: Any) -
       seed: None where it draws none.
       shape, dtype: of the values; only float32 is made here.
     """
-    if np.dtype(dtype) != np.float32 or math.prod(shape) > _MOST:
+    if np.dtype(dtype) != np.float32 or math.prod(shape) > MOST_ON_HOST:
         return None
     if type(initializer) in (Zeros, Ones):
         return np.full(shape, float(type(initializer) is Ones), np.float32)

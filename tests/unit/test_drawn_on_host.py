@@ -51,6 +51,12 @@ def test_what_numpy_does_not_draw_takes_the_program(layer):
     jax.tree.map(np.testing.assert_array_equal, model.init(1), by_program(model, 1))
 
 
+def test_many_layers_are_not_drawn_to_learn_their_shapes():
+    model = jaxgd.sequential([layers.dense(512) for _ in range(300)], 512)
+    assert model._init_on_host(0) is None
+    assert len(jax.eval_shape(model.init)) == 300
+
+
 def test_no_program_is_compiled():
     model = jaxgd.mlp([11, 5, 3])
     heard = []
