@@ -57,6 +57,11 @@ def use_compilation_cache(
     return chosen
 
 
+def share_programs(folder: str | os.PathLike[str]) -> None:
+    """Keep compiled programs in `folder`, without a bound: for some processes that work together."""
+    _tell_jax({_DIRECTORY: os.fspath(folder), **_SETTINGS})
+
+
 def remove_oldest(folder: Path, max_bytes: int) -> None:
     """Remove the entries not used for longest until those left have at most `max_bytes`.
 
@@ -100,8 +105,13 @@ def _chosen_folder(folder: str | os.PathLike[str] | None) -> Path | None:
         return None
 
 
+def folder_in_use() -> str | None:
+    """Where JAX keeps programs in this process, if anywhere."""
+    return _jax().config.jax_compilation_cache_dir if _jax() else os.environ.get(_DIRECTORY.upper())
+
+
 def _jax_has_its_own() -> bool:
-    told = _jax().config.jax_compilation_cache_dir if _jax() else os.environ.get(_DIRECTORY.upper())
+    told = folder_in_use()
     return bool(told) and f"compiled-{_processor()}" not in told
 
 

@@ -12,7 +12,6 @@ from jaxgd import _policy, random
 from jaxgd._checks import unknown_name
 from jaxgd._statistics import trainable_mask
 from jaxgd._types import Array, Params, PyTree, Shape
-from jaxgd.initializers.on_host import MOST_ON_HOST
 from jaxgd.layers import Context, Layer, Nested
 from jaxgd.model_parts import layer_names, merge_statistics
 
@@ -119,31 +118,13 @@ class Model:
         Returns: {layer name: {leaf: array}}, in the parameter dtype; layers without leaves are left out, and
           a nested model is one level deeper.
         """
-        if isinstance(seed, int | np.integer):
-            on_host = self._init_on_host(int(seed))
-            if on_host is not None:
-                return on_host
         sources = tuple(self._init_sources(seed, index) for index in range(len(self.layers)))
+        if isinstance(seed, int | np.integer):
+            drawn = random.drawn_on_host(lambda: self.init_from(sources))
+            if drawn is not None:
+                return drawn
         leaves, structure = jax.tree.flatten(self)
         return _init(structure, leaves, sources)
-
-    def _init_on_host(self, seed: int) -> dict[str, dict[str, Any]] | None:
-        """New parameters that take no program; None if some layer's do, or if they are very many."""
-        params, count = {}, 0
-        drawn = self._keras_seeds(seed)
-        for name, layer, shape, own in zip(
-            self.names, self.layers, self.layer_input_shapes, drawn, strict=True
-        ):
-            seeds = dict(zip(layer.draws(), own, strict=True))
-            leaves = layer.init_on_host(seeds, shape, self.policy.params)
-            if leaves is None:
-                return None
-            count += sum(leaf.size for leaf in leaves.values())
-            if count > MOST_ON_HOST:
-                return None
-            if leaves:
-                params[name] = leaves
-        return jax.device_put(params)
 
     def init_from(self, sources: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
         """New parameters from the sources of each layer's draws."""
@@ -304,7 +285,7 @@ def _init(
 def _shapes(structure: Any) -> dict[tuple[str, ...], Shape]:
     """{(layer, leaf): shape} of a model of this structure."""
     model = jax.tree.unflatten(structure, [0.0] * structure.num_leaves)
-    return _leaf_shapes(jax.eval_shape(model.init))
+    return _leaf_shapes(jax.eval_shape(lambda: model.init(jax.random.key(0))))
 
 
 def _leaf_shapes(params: Params) -> dict[tuple[str, ...], Shape]:

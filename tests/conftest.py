@@ -2,8 +2,10 @@
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections import OrderedDict
 from pathlib import Path
 
@@ -16,6 +18,24 @@ os.environ["JAXGD_CACHE"] = "off"  # tests neither read nor fill the user's comp
 import jax
 import numpy as np
 import pytest
+
+from jaxgd._compilation_cache import share_programs
+
+_PROGRAMS = pytest.StashKey[str]()
+
+
+def pytest_configure(config):
+    """A folder of compiled programs for this worker alone: what one module compiled, the next only reads.
+
+    Not one for all workers, as JAX writes entries in place, and another would read the beginning of one.
+    """
+    config.stash[_PROGRAMS] = tempfile.mkdtemp(prefix="jaxgd-tests-")
+    share_programs(config.stash[_PROGRAMS])
+
+
+def pytest_unconfigure(config):
+    """The folder goes with the worker."""
+    shutil.rmtree(config.stash[_PROGRAMS], ignore_errors=True)
 
 
 @pytest.fixture(autouse=True)

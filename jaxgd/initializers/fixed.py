@@ -6,6 +6,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from jaxgd import random
 from jaxgd._checks import is_traced_or_array, wrong
 from jaxgd._types import Array, Scalar, Shape
 from jaxgd.initializers.base import Initializer
@@ -16,7 +17,7 @@ class Zeros(Initializer):
     """All 0. Keras: `Zeros`."""
 
     def __call__(self, source: Any, shape: Shape, dtype: Any = jnp.float32) -> Array:
-        return jnp.zeros(shape, dtype)
+        return random.filled(shape, 0, dtype)
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Ones(Initializer):
     """All 1. Keras: `Ones`."""
 
     def __call__(self, source: Any, shape: Shape, dtype: Any = jnp.float32) -> Array:
-        return jnp.ones(shape, dtype)
+        return random.filled(shape, 1, dtype)
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Constant(Initializer):
 
     def __call__(self, source: Any, shape: Shape, dtype: Any = jnp.float32) -> Array:
         value = self.value if is_traced_or_array(self.value) else np.float32(self.value)
-        return jnp.full(shape, value, dtype)
+        return random.filled(shape, value, dtype)
 
 
 @dataclass(frozen=True)

@@ -54,21 +54,14 @@ class VarianceScaling(RandomInitializer):
         _set(self, distribution=name, input_axes=_axes(self.input_axes), output_axes=_axes(self.output_axes))
 
     def __call__(self, source: Any, shape: Shape, dtype: Any = jnp.float32) -> Array:
-        variance = self._variance(shape)
+        variance = self.scale / max(1.0, _fan(self.mode, *fans(shape, self.input_axes, self.output_axes)))
         source = self._source(source)
         if self.distribution == "uniform":
-            return random.uniform(source, shape, *self.bounds(shape), dtype)
+            limit = math.sqrt(3.0 * variance)
+            return random.uniform(source, shape, -limit, limit, dtype)
         if self.distribution == "untruncated_normal":
             return random.normal(source, shape, 0.0, math.sqrt(variance), dtype)
         return random.truncated_normal(source, shape, 0.0, math.sqrt(variance) / _TRUNCATED_STDDEV, dtype)
-
-    def bounds(self, shape: Shape) -> tuple[float, float]:
-        """Between which uniform numbers lie."""
-        limit = math.sqrt(3.0 * self._variance(shape))
-        return -limit, limit
-
-    def _variance(self, shape: Shape) -> float:
-        return self.scale / max(1.0, _fan(self.mode, *fans(shape, self.input_axes, self.output_axes)))
 
 
 @dataclass(frozen=True)
@@ -86,12 +79,7 @@ class FanScaled(RandomInitializer):
         _set(self, input_axes=_axes(self.input_axes), output_axes=_axes(self.output_axes))
 
     def __call__(self, source: Any, shape: Shape, dtype: Any = jnp.float32) -> Array:
-        return self.scaling(source, shape, dtype)
-
-    @property
-    def scaling(self) -> VarianceScaling:
-        """The same law, written out."""
-        return VarianceScaling(*self.law, *self.config().values())
+        return VarianceScaling(*self.law, *self.config().values())(source, shape, dtype)
 
 
 @dataclass(frozen=True)

@@ -55,11 +55,11 @@ def product(x: Array, kernel: Array, precision: str) -> Array:
         return (
             _one_output(x, kernel) if kernel.shape[1] == 1 else _transposed_once(x, kernel, precision, True)
         )
+    if getattr(_tracing, "turned", False):  # of many members at once: no layer is too small for a product
+        return _turned(x, kernel, precision)
     is_wide = x.dtype in (jnp.float32, jnp.float64)  # narrower ones are to be summed in float32
     if is_wide and len(x) * kernel.size <= _LARGEST_SUMMED:
         return _summed(x, kernel)
-    if getattr(_tracing, "turned", False):
-        return _turned(x, kernel, precision)
     if x.size > _LARGEST_COPIED:
         return jnp.dot(x, kernel, precision=precision)
     return _transposed_once(x, kernel, precision)

@@ -8,7 +8,6 @@ from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from jaxgd._types import Array, PyTree, Shape
 
@@ -111,12 +110,6 @@ class Layer:
     def init(self, sources: Mapping[str, Any], input_shape: Shape, dtype: Any) -> dict[str, Any]:
         """The layer's leaves; `sources` has one entry for each of `draws()`."""
         return {}
-
-    def init_on_host(
-        self, seeds: Mapping[str, int], input_shape: Shape, dtype: Any
-    ) -> dict[str, np.ndarray] | None:
-        """The same leaves by NumPy, of Keras's seeds; None if they take a program."""
-        return {} if type(self).init is Layer.init else None
 
     def forward(self, params: Mapping[str, Array], x: Array, context: Context) -> Output:
         """The output for `x`: [batch, ...]."""

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jaxgd._checks import check_real
 from jaxgd._types import Array, Shape
 from jaxgd.layers.base import Context, Gradients, Layer, Output, count_rows, sum_rows
+from jaxgd.random import filled
 
 
 class _Moments(NamedTuple):
@@ -52,8 +53,8 @@ class BatchNormalization(Layer):
 
     def init(self, sources: Mapping[str, Any], input_shape: Shape, dtype: Any) -> dict[str, Array]:
         names = (*(["gamma"] * self.scale), *(["beta"] * self.center), "moving_mean", "moving_variance")
-        makes = {"gamma": jnp.ones, "beta": jnp.zeros, "moving_mean": jnp.zeros, "moving_variance": jnp.ones}
-        return {name: makes[name](input_shape[-1], dtype) for name in names}  # no two share a buffer
+        starts = {"gamma": 1, "beta": 0, "moving_mean": 0, "moving_variance": 1}
+        return {name: filled(input_shape[-1:], starts[name], dtype) for name in names}
 
     def _uses_batch(self, context: Context) -> bool:
         return context.training and self.trainable

@@ -5,12 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax.numpy as jnp
-import numpy as np
 
 from jaxgd import activations, constraints, initializers, regularizers
 from jaxgd._checks import check_integer
 from jaxgd._types import Array, Shape
-from jaxgd.initializers.on_host import made_on_host
 from jaxgd.layers._product import product
 from jaxgd.layers.base import Context, Gradients, Layer, Output
 
@@ -72,26 +70,13 @@ class Dense(Layer):
         return tuple(leaf for leaf, init in leaves.items() if initializers.is_random(initializers.get(init)))
 
     def init(self, sources: Mapping[str, Any], input_shape: Shape, dtype: Any) -> dict[str, Array]:
-        return {
-            leaf: init(sources.get(leaf), shape, dtype) for leaf, init, shape in self._leaves(input_shape)
-        }
-
-    def init_on_host(
-        self, seeds: Mapping[str, int], input_shape: Shape, dtype: Any
-    ) -> dict[str, np.ndarray] | None:
-        if type(self).init is not Dense.init:
-            return None
-        made = {
-            leaf: made_on_host(init, seeds.get(leaf), shape, dtype)
-            for leaf, init, shape in self._leaves(input_shape)
-        }
-        return None if any(value is None for value in made.values()) else made  # pyright: ignore[reportReturnType]
-
-    def _leaves(self, input_shape: Shape) -> list[tuple[str, Any, Shape]]:
-        """Name, initializer and shape of each."""
-        kernel = ("kernel", initializers.get(self.kernel_initializer), (input_shape[-1], self.units))
-        bias = ("bias", initializers.get(self.bias_initializer), (self.units,))
-        return [kernel, bias] if self.use_bias else [kernel]
+        kernel_shape = (input_shape[-1], self.units)
+        kernel_init = initializers.get(self.kernel_initializer)
+        leaves = {"kernel": kernel_init(sources.get("kernel"), kernel_shape, dtype)}
+        if self.use_bias:
+            bias_init = initializers.get(self.bias_initializer)
+            leaves["bias"] = bias_init(sources.get("bias"), (self.units,), dtype)
+        return leaves
 
     def pre_activation(self, params: Mapping[str, Array], x: Array, context: Context) -> Array:
         """z = x @ kernel + bias, in the compute dtype."""

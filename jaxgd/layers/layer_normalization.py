@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jaxgd._checks import check_real
 from jaxgd._types import Array, Shape
 from jaxgd.layers.base import Context, Gradients, Layer, Output
+from jaxgd.random import filled
 
 
 @dataclass(frozen=True, repr=False)
@@ -38,12 +39,17 @@ class LayerNormalization(Layer):
         check_real("epsilon", self.epsilon, 0.0)
 
     def init(self, sources: Mapping[str, Any], input_shape: Shape, dtype: Any) -> dict[str, Array]:
-        leaves = {"gamma": jnp.ones(input_shape[-1], dtype)} if self.scale else {}
-        return leaves | ({"beta": jnp.zeros(input_shape[-1], dtype)} if self.center else {})
+        leaves = {"gamma": filled(input_shape[-1:], 1, dtype)} if self.scale else {}
+        return leaves | ({"beta": filled(input_shape[-1:], 0, dtype)} if self.center else {})
 
     def _standard(self, wide: Array) -> tuple[Array, Array]:
-        """x-hat, and 1 / sqrt(variance + epsilon) of each row."""
-        mean = wide.mean(axis=-1, keepdims=True)
+        """x-hat, and 1 / sqrt(variance + epsilon) of each row.
+
+        The mean is taken of distances from the first value, so that of equal values it is that value: the
+        sum of equal values is rounded, and x - mean is then nothing but that rounding.
+        """
+        first = jax.lax.stop_gradient(wide[..., :1])
+        mean = first + (wide - first).mean(axis=-1, keepdims=True)
         variance = jnp.square(wide - mean).mean(axis=-1, keepdims=True)
         inverse = jax.lax.rsqrt(variance + self.epsilon)
         return (wide - mean) * inverse, inverse

@@ -11,6 +11,7 @@ import numpy as np
 from jaxgd._checks import wrong
 from jaxgd._types import Array, Shape
 from jaxgd.layers.base import Context, Gradients, Layer, Output
+from jaxgd.random import filled
 
 SMALLEST_DEVIATION = 1e-7
 """Keras's epsilon(): a constant feature is divided by this, not by zero."""
@@ -54,7 +55,7 @@ class Normalization(Layer):
         return {
             "mean": _per_feature("mean", mean, features, dtype),
             "variance": _per_feature("variance", variance, features, dtype),
-            "count": jnp.zeros((), dtype),
+            "count": filled((), 0, dtype),
         }
 
     def measure(self, x: Array, dtype: Any) -> dict[str, Array]:
@@ -82,10 +83,10 @@ class Normalization(Layer):
 
 
 def _per_feature(name: str, value: Any, features: int, dtype: Any) -> Array:
-    array = jnp.asarray(np.float32(value) if np.ndim(value) == 0 else value, dtype)
+    array = np.asarray(np.float32(value) if np.ndim(value) == 0 else value, dtype)
     if array.ndim and array.shape != (features,):
         raise wrong(f"normalization: {name}", f"{array.shape[0]} values", f"{features} values, one a feature")
-    return jnp.broadcast_to(array, (features,))
+    return filled((features,), array, dtype)
 
 
 normalization = Normalization

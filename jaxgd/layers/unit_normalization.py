@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jaxgd._checks import check_real
 from jaxgd._types import Array, Shape
 from jaxgd.layers.base import Context, Gradients, Layer, Output
+from jaxgd.random import filled
 
 _LARGEST_FACTOR = 1e12
 
@@ -67,7 +68,7 @@ class RMSNormalization(Layer):
         return "rms_normalization"
 
     def init(self, sources: Mapping[str, Any], input_shape: Shape, dtype: Any) -> dict[str, Array]:
-        return {"scale": jnp.ones(input_shape[-1], dtype)}
+        return {"scale": filled(input_shape[-1:], 1, dtype)}
 
     def _standard(self, wide: Array) -> tuple[Array, Array]:
         """x-hat, and what x is multiplied by to get it."""

@@ -119,9 +119,20 @@ def _without_ignored(labels: Array, y_pred: Array, kept: Array | None) -> tuple[
     return jnp.where(kept, labels, 0), jnp.where(kept[..., None], y_pred, 0)
 
 
+def _check_last(axis: int, y_pred: Array) -> None:
+    if axis not in (-1, y_pred.ndim - 1):
+        expected = "the last dimension, -1, which holds the classes (Keras on TensorFlow has no other either)"
+        raise wrong("axis", axis, expected)
+
+
 def _sparse(
-    labels: Array, y_pred: Array, from_logits: bool = False, ignore_class: int | None = None
+    labels: Array,
+    y_pred: Array,
+    from_logits: bool = False,
+    ignore_class: int | None = None,
+    axis: int = -1,
 ) -> Array:
+    _check_last(axis, y_pred)
     kept = _kept(labels, ignore_class)
     labels, y_pred = _without_ignored(labels, y_pred, kept)
     value = rules.from_label_logits if from_logits else rules.from_label_probability
@@ -129,8 +140,13 @@ def _sparse(
 
 
 def _sparse_slope(
-    labels: Array, y_pred: Array, from_logits: bool = False, ignore_class: int | None = None
+    labels: Array,
+    y_pred: Array,
+    from_logits: bool = False,
+    ignore_class: int | None = None,
+    axis: int = -1,
 ) -> Array:
+    _check_last(axis, y_pred)
     kept = _kept(labels, ignore_class)
     labels, y_pred = _without_ignored(labels, y_pred, kept)
     slope = rules.label_logits_slope if from_logits else rules.label_probability_slope
@@ -149,6 +165,7 @@ def sparse_categorical_crossentropy(
     reduction: str | None = "sum_over_batch_size",
     from_logits: bool = False,
     ignore_class: int | None = None,
+    axis: int = -1,
 ) -> Array:
     """Cross-entropy of one class out of several, with integer labels.
 
@@ -159,14 +176,16 @@ def sparse_categorical_crossentropy(
         gradient NaN; `check_labels` finds it beforehand.
       y_pred: probabilities, or logits if `from_logits`, [batch, classes].
       ignore_class: samples with this label count 0, and the mean is over the others.
+      axis: the dimension of the classes, which has to be the last, as in Keras on TensorFlow.
         The others, Returns: as `mean_squared_error`.
     Raises:
-      ValueError: there is not one label for each row of y_pred, or the reduction is unknown.
+      ValueError: there is not one label for each row of y_pred, `axis` is not the last one, or the reduction
+        is unknown.
     Keras: SparseCategoricalCrossentropy. TensorFlow raises InvalidArgumentError for a label out of range.
     >>> round(float(sparse_categorical_crossentropy([1], [[0.0, 0.0]], from_logits=True)), 6)
     0.693147
     """
-    options = {"from_logits": from_logits, "ignore_class": ignore_class}
+    options = {"from_logits": from_logits, "ignore_class": ignore_class, "axis": axis}
     return evaluate(_SPARSE, y_true, y_pred, sample_weight, reduction, **options)
 
 

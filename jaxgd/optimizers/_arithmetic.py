@@ -82,13 +82,15 @@ def cast_constant(value: Any, dtype: Any, constants: Constants) -> Any:
 
 
 def as_arrays(values: Mapping[str, Any], dtype: Any) -> dict[str, Any]:
-    """Hyperparameters as typed arrays of their own: counts int32, numbers `dtype`, schedules leaf by leaf."""
+    """Hyperparameters as typed arrays of their own: counts int32, numbers `dtype`, schedules leaf by leaf.
+
+    Plain numbers stay on the host, see `from_host`.
+    """
     return {name: _as_array(name, value, dtype) for name, value in values.items()}
 
 
 def _as_array(name: str, value: Any, dtype: Any) -> Any:
-    if name in INTEGERS:
-        return jnp.array(value, jnp.int32)
     if callable(value):
         return jax.tree.map(lambda leaf: jnp.array(leaf, jnp.result_type(leaf)), value)
-    return jnp.array(value, dtype)
+    kind = jnp.int32 if name in INTEGERS else dtype
+    return jnp.array(value, kind) if is_traced_or_array(value) else np.asarray(value, kind)

@@ -7,11 +7,12 @@ from types import SimpleNamespace
 from typing import Any, ClassVar, TypeAlias
 
 import jax.numpy as jnp
+import numpy as np
 
 from jaxgd._types import Array, PyTree
 from jaxgd.optimizers._arithmetic import Constants, as_arrays, cast_constant
 from jaxgd.optimizers._clipping import Clipping
-from jaxgd.optimizers._leaves import Leaves, zeros_like
+from jaxgd.optimizers._leaves import Leaves, blank, from_host, zeros_like
 from jaxgd.optimizers._state import OptimizerState
 
 Cast: TypeAlias = Callable[[Any], Any]
@@ -72,7 +73,7 @@ class RuleDefinition:
     def init_slot(self, name: str, path: str, value: Array, numbers: Mapping[str, Any]) -> Any:
         """The initial slot `name` of one parameter."""
         del name, path, numbers
-        return jnp.zeros_like(value)
+        return blank(value)
 
     def init_shared(self, dtype: Any) -> dict[str, Any]:
         del dtype
@@ -117,14 +118,15 @@ class RuleDefinition:
             )
             for name in self.active_slots()
         }
-        return OptimizerState(
-            count=jnp.zeros((), jnp.int32),
+        state = OptimizerState(
+            count=np.zeros((), np.int32),  # pyright: ignore[reportArgumentType]
             hyperparameters=numbers,
             slots=slots,
             shared=self.init_shared(dtype),
             accumulator=leaves.unflatten(zeros_like(trained)) if self.accumulates else None,
             average=leaves.unflatten(zeros_like(trained)) if self.averages else None,
         )
+        return from_host(state)
 
     def arrays(self, hyperparameters: Mapping[str, Any], dtype: Any) -> dict[str, Any]:
         """All numbers of a state: the hyperparameters in use, converted, and what is derived from them."""

@@ -4,6 +4,8 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
 from jax.tree_util import keystr, tree_flatten_with_path
 
 from jaxgd._statistics import trainable_flags
@@ -56,9 +58,24 @@ def replaced(leaves: list[Any], positions: list[int], values: list[Any]) -> list
     return copy
 
 
+def blank(value: Any) -> Any:
+    """A zero like a parameter; on the host where the parameter is on the default device, see `from_host`."""
+    if isinstance(value, Tracer) or getattr(value, "committed", False):
+        return jnp.zeros_like(value)
+    return np.zeros(np.shape(value), jnp.result_type(value))
+
+
+def from_host(tree: PyTree) -> PyTree:
+    """`tree` with its NumPy arrays on the device, all in one call, in buffers of their own."""
+    leaves, treedef = jax.tree.flatten(tree)
+    places = [place for place, leaf in enumerate(leaves) if isinstance(leaf, np.ndarray | np.generic)]
+    moved = jax.device_put(select(places, leaves), may_alias=False)
+    return treedef.unflatten(replaced(leaves, places, moved))
+
+
 def zeros_like(leaves: list[Any]) -> list[Any]:
     """A zero for every array, None for None."""
-    return [None if leaf is None else jnp.zeros_like(leaf) for leaf in leaves]
+    return [None if leaf is None else blank(leaf) for leaf in leaves]
 
 
 def select(positions: list[int], leaves: list[Any]) -> list[Any]:

@@ -2,9 +2,11 @@
 
 import contextlib
 import functools
+import gc
 import multiprocessing
 import os
 import queue
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
@@ -12,10 +14,13 @@ from itertools import groupby
 from typing import Any
 
 from jaxgd._checks import unknown_name
+from jaxgd._compilation_cache import folder_in_use, share_programs
 from jaxgd.parity.case import Case, Outcome
 
-_CHUNK, _ROUND = 10.0, 20
+_CHUNK, _ROUND = 10.0, 40
 """Seconds of work in a chunk, about; chunks that one process runs before it is replaced."""
+_GARBAGE = 50_000
+"""Objects that are made before Python looks for unreachable ones: 700 by default."""
 _SMOKE = {
     "activation": 50,
     "loss": 24,
@@ -103,8 +108,9 @@ def in_processes(
     """`function` of each argument, in fresh processes; `show` gets each result as it comes.
 
     Each thread here has a process of its own and takes the next argument when it is done, so that none waits
-    for another. Processes are replaced now and then, as TensorFlow keeps every graph it has made. The pool's
-    own way to do so (`max_tasks_per_child`) can wait for ever in Python 3.11.
+    for another; what one compiled, the others only read. Processes are replaced now and then, as TensorFlow
+    keeps every graph it has made. The pool's own way to do so (`max_tasks_per_child`) can wait for ever in
+    Python 3.11.
     """
     pending: queue.SimpleQueue[int] = queue.SimpleQueue()
     for index in range(len(arguments)):
@@ -118,14 +124,14 @@ def in_processes(
             if show is not None:
                 show(result)
 
-    def lane() -> None:
+    def lane(folder: str) -> None:
         while not pending.empty():
-            _round(function, arguments, pending, note)
+            _round(function, arguments, pending, note, folder)
 
     count = max(1, min(processes or os.cpu_count() or 1, len(arguments)))
-    with ThreadPoolExecutor(count) as lanes:
+    with _shared_programs() as folder, ThreadPoolExecutor(count) as lanes:
         try:
-            for ended in [lanes.submit(lane) for _ in range(count)]:
+            for ended in [lanes.submit(lane, folder) for _ in range(count)]:
                 ended.result()
         except BaseException:  # the others end with what they are at
             with contextlib.suppress(queue.Empty):
@@ -140,10 +146,11 @@ def _round(
     arguments: Sequence[Any],
     pending: "queue.SimpleQueue[int]",
     note: Callable[[int, Any], None],
+    folder: str,
 ) -> None:
     """What one process does before it is replaced."""
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, context, initializer=_start) as pool:
+    with ProcessPoolExecutor(1, context, initializer=_start, initargs=(folder,)) as pool:
         for _ in range(_ROUND):
             try:
                 index = pending.get_nowait()
@@ -183,9 +190,18 @@ def run_here(cases: Sequence[Case], plain: bool = True) -> list[Outcome]:
     return outcomes
 
 
-def _start() -> None:
-    """A worker's process: one thread, no messages of TensorFlow's on the terminal."""
+@contextlib.contextmanager
+def _shared_programs() -> Iterator[str]:
+    """The folder of compiled programs that this process was told to use, or one that goes away afterwards."""
+    with contextlib.ExitStack() as stack:
+        yield folder_in_use() or stack.enter_context(tempfile.TemporaryDirectory(prefix="jaxgd-parity-"))
+
+
+def _start(folder: str) -> None:
+    """A worker's process: one thread, no messages of TensorFlow's, programs that others compiled."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.setdefault("JAX_PLATFORMS", "cpu")
     silent = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silent, 2)
+    share_programs(folder)
+    gc.set_threshold(_GARBAGE)  # a full collection looks at a million objects of TensorFlow's and JAX's

@@ -21,7 +21,7 @@ there XLA draws, from the same words of the same seeds, but makes other numbers 
 """
 
 from jaxgd.random.draws import keep_mask, normal, truncated_normal, uniform
-from jaxgd.random.on_host import uniform_on_host
+from jaxgd.random.on_host import drawn_on_host, filled
 from jaxgd.random.order import keras_epoch_order
 from jaxgd.random.sources import (
     KerasKey,
@@ -43,6 +43,8 @@ __all__ = [
     "Key",
     "Source",
     "at_step",
+    "drawn_on_host",
+    "filled",
     "fold_key",
     "fold_source",
     "keep_mask",
@@ -54,5 +56,4 @@ __all__ = [
     "nth_call",
     "truncated_normal",
     "uniform",
-    "uniform_on_host",
 ]

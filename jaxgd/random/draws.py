@@ -10,10 +10,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.core import Tracer
 
 from jaxgd._checks import is_traced_or_array, wrong
 from jaxgd._types import Array, Scalar, Shape
-from jaxgd.random.keras_draws import keras_normal, keras_truncated_normal, keras_uniform
+from jaxgd.random.keras_draws import host_uniform, keras_normal, keras_truncated_normal, keras_uniform
+from jaxgd.random.on_host import NeedsProgramError, is_on_host, take_place
 from jaxgd.random.sources import KerasSeed, Source, check_jax_key
 
 
@@ -45,6 +47,8 @@ def uniform(
     [0.8784882  0.45998025]
     """
     dtype = _check_dtype(dtype)
+    if is_on_host():
+        return _host_uniform(source, tuple(shape), minval, maxval, dtype)
     low, high = (_rounded_through_float32(bound, dtype) for bound in (minval, maxval))
     if isinstance(source, KerasSeed):
         unit = keras_uniform(source, tuple(shape), dtype)
@@ -69,6 +73,7 @@ def normal(
     (2, 3)
     """
     dtype = _check_dtype(dtype)
+    _check_on_device()
     if isinstance(source, KerasSeed):
         unit = keras_normal(source, tuple(shape), dtype)
     else:
@@ -90,6 +95,7 @@ def truncated_normal(
     Keras: `keras.random.truncated_normal`, within the error of `normal`.
     """
     dtype = _check_dtype(dtype)
+    _check_on_device()
     if isinstance(source, KerasSeed):
         unit = keras_truncated_normal(source, tuple(shape), dtype)
     else:
@@ -120,6 +126,21 @@ def keep_mask(source: Source, rate: Scalar, shape: Shape, dtype: Any = jnp.float
     if not is_traced_or_array(rate) and not 0 <= rate <= 1:
         raise wrong("rate", rate, "a number in [0, 1]")
     return uniform(source, shape, dtype=dtype) >= jnp.asarray(rate, dtype)
+
+
+def _host_uniform(source: Source, shape: Shape, minval: Scalar, maxval: Scalar, dtype: np.dtype) -> Any:
+    fits = dtype in (np.float32, np.float64)
+    is_number = not is_traced_or_array(minval) and not is_traced_or_array(maxval)
+    if not isinstance(source, KerasSeed) or isinstance(source.seed, Tracer) or not (fits and is_number):
+        raise NeedsProgramError
+    take_place(shape)
+    low, high = (np.float32(bound).astype(dtype) for bound in (minval, maxval))
+    return host_uniform(source, shape, dtype) * (high - low) + low
+
+
+def _check_on_device() -> None:
+    if is_on_host():
+        raise NeedsProgramError
 
 
 def _check_dtype(dtype: Any) -> np.dtype:

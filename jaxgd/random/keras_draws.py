@@ -10,6 +10,7 @@ float64                     | two (the low 20 bits of the first, then the second
 
 import functools
 import math
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -28,6 +29,21 @@ _RESERVED_WORDS = 256  # the words of the stream that TensorFlow sets aside for 
 def keras_uniform(seed: KerasSeed, shape: Shape, dtype: np.dtype) -> Array:
     """Uniform numbers in [0, 1)."""
     return _uniform(seed.seed, seed.count, shape, dtype, is_divisible())
+
+
+def host_uniform(seed: KerasSeed, shape: Shape, dtype: np.dtype) -> np.ndarray:
+    """`keras_uniform` of float32 or float64 by NumPy, bit for bit."""
+    size = math.prod(shape) * (2 if dtype == np.float64 else 1)
+    index: Any = np.arange(-(-size // 4), dtype=np.uint32)
+    first, second = (cast(Any, np.asarray(each).reshape(1)) for each in (seed.seed, seed.count))
+    blocks: Any = stateless_blocks(first, second, index)
+    words = np.stack(blocks, axis=1).ravel()[:size]
+    if dtype == np.float64:
+        mantissa = (words[::2] & np.uint32(0xFFFFF)).astype(np.uint64) << np.uint64(32) | words[1::2]
+        unit = (mantissa | np.uint64(1023 << 52)).view(np.float64) - 1.0
+    else:
+        unit = ((words & np.uint32(0x7FFFFF)) | np.uint32(127 << 23)).view(np.float32) - np.float32(1)
+    return unit.reshape(shape)
 
 
 def keras_normal(seed: KerasSeed, shape: Shape, dtype: np.dtype) -> Array:

@@ -9,7 +9,7 @@ Reference: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -22,18 +22,18 @@ Words: TypeAlias = tuple[Array, Array, Array, Array]
 """The four uint32 arrays of a block (or of a counter), all of one shape."""
 
 _DIVISIBLE = ContextVar("divisible", default=False)
-ROUNDS = 10
-MULTIPLIERS = (np.uint32(0xD2511F53), np.uint32(0xCD9E8D57))
-KEY_STEPS = (0x9E3779B9, 0xBB67AE85)
-SCRAMBLE_KEY = (np.uint32(0x3EC8F720), np.uint32(0x02461E29))
+_ROUNDS = 10
+_MULTIPLIERS = (np.uint32(0xD2511F53), np.uint32(0xCD9E8D57))
+_KEY_STEPS = (0x9E3779B9, 0xBB67AE85)
+_SCRAMBLE_KEY = (np.uint32(0x3EC8F720), np.uint32(0x02461E29))
 
 
 def philox_block(counter: Words, key: tuple[Array, Array]) -> Words:
     """The block of a counter under a key: ten rounds of multiply, swap and xor.
 
     Args:
-      counter: four uint32 arrays of one shape, the least significant first.
-      key: two uint32 scalars.
+      counter: four uint32 arrays of one shape, the least significant first; of NumPy, and NumPy computes.
+      key: two uint32 scalars, or arrays of one number.
 
     Returns:
       Four uint32 arrays of the counter's shape.
@@ -42,11 +42,12 @@ def philox_block(counter: Words, key: tuple[Array, Array]) -> Words:
     >>> [hex(int(word)) for word in philox_block((zero,) * 4, (zero,) * 2)]
     ['0x6627e8d5', '0xe169c58d', '0xbc57ac4c', '0x9b00dbd8']
     """
-    c0, c1, c2, c3 = (jnp.asarray(word, jnp.uint32) for word in counter)
-    for number in range(ROUNDS):
-        k0, k1 = (_round_key(word, step, number) for word, step in zip(key, KEY_STEPS, strict=True))
-        high_0, low_0 = _multiply(c0, MULTIPLIERS[0])
-        high_2, low_2 = _multiply(c2, MULTIPLIERS[1])
+    is_on_host = isinstance(counter[0], np.ndarray)
+    c0, c1, c2, c3 = counter if is_on_host else (jnp.asarray(word, jnp.uint32) for word in counter)
+    for number in range(_ROUNDS):
+        k0, k1 = (_round_key(word, step, number) for word, step in zip(key, _KEY_STEPS, strict=True))
+        high_0, low_0 = _multiply(c0, _MULTIPLIERS[0])
+        high_2, low_2 = _multiply(c2, _MULTIPLIERS[1])
         c0, c1, c2, c3 = high_2 ^ c1 ^ k0, low_2, high_0 ^ c3 ^ k1, low_0
     return c0, c1, c2, c3
 
@@ -57,6 +58,9 @@ def _round_key(word: Array, step: int, number: int) -> Array:
 
 def _multiply(word: Array, factor: np.uint32) -> tuple[Array, Array]:
     """The high and the low half of a 32 by 32 bit product."""
+    if isinstance(word, np.ndarray):
+        wide = word.astype(np.uint64) * np.uint64(factor)
+        return (wide >> np.uint64(32)).astype(np.uint32), wide.astype(np.uint32)
     if not _DIVISIBLE.get():
         return lax.mulhi(word, lax.full_like(word, factor)), word * factor
     with jax.enable_x64(True):
@@ -89,15 +93,17 @@ def stateless_blocks(seed: Array, count: Array, index: Array) -> Words:
 
     Args:
       seed, count: scalars in [0, 2**31); Keras brings every seed into that range.
-      index: uint32 array, the numbers of the blocks.
+      index: uint32 array, the numbers of the blocks; of NumPy, and NumPy computes, with [1] as scalars.
 
     Returns:
       Four uint32 arrays of the shape of `index`.
 
     Keras: what `tf.random.stateless_uniform_full_int(..., seed=[seed, count])` returns, word for word.
     """
-    zero = jnp.uint32(0)
-    words = (jnp.asarray(seed).astype(jnp.uint32), zero, jnp.asarray(count).astype(jnp.uint32), zero)
-    k0, k1, c2, c3 = philox_block(words, (jnp.asarray(SCRAMBLE_KEY[0]), jnp.asarray(SCRAMBLE_KEY[1])))
-    zeros = jnp.zeros_like(index)
+    xp: Any = np if isinstance(index, np.ndarray) else jnp
+    first, second = (xp.asarray(word).astype(np.uint32) for word in (seed, count))
+    zero = xp.zeros_like(first)
+    scramble_key = (xp.asarray(_SCRAMBLE_KEY[0]), xp.asarray(_SCRAMBLE_KEY[1]))
+    k0, k1, c2, c3 = philox_block((first, zero, second, zero), scramble_key)
+    zeros = xp.zeros_like(index)
     return philox_block((index, zeros, zeros + c2, zeros + c3), (k0, k1))

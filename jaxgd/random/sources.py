@@ -70,19 +70,16 @@ def keras_seed(seed: int, count: int = 0) -> KerasSeed:
     Keras: `keras.random.uniform(..., seed=seed)`, and the generator of a layer after `count` calls.
     """
     check_integer("count", count, 0)
-    return KerasSeed(jnp.int32(reduced_seed(seed)), jnp.int32(reduced_seed(count)))
+    return KerasSeed(jnp.int32(_reduce(seed)), jnp.int32(_reduce(count)))
 
 
 def keras_key(seeds: Sequence[int], count: int = 0) -> KerasKey:
     """The key of a model whose layers have these seeds. Raises TypeError or ValueError as `keras_seed`."""
     check_integer("count", count, 0)
-    return KerasKey(
-        jnp.asarray([reduced_seed(seed) for seed in seeds], jnp.int32), jnp.int32(reduced_seed(count))
-    )
+    return KerasKey(jnp.asarray([_reduce(seed) for seed in seeds], jnp.int32), jnp.int32(_reduce(count)))
 
 
-def reduced_seed(seed: int) -> int:
-    """As Keras reduces a seed. Raises TypeError if it is not an int."""
+def _reduce(seed: int) -> int:
     if isinstance(seed, bool) or not isinstance(seed, int):
         raise TypeError(f"seed: expected an int, got {seed!r} ({type(seed).__name__}).")
     return seed % _SEED_MODULUS

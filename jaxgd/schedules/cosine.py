@@ -63,6 +63,7 @@ def cosine_decay(
     *,
     warmup_target: Scalar | None = None,
     warmup_steps: Scalar = 0,
+    name: str | None = None,
 ) -> CosineDecay:
     """The rate falls along half a wave of the cosine, after a straight warmup if there is a target for it.
 
@@ -74,6 +75,7 @@ def cosine_decay(
       alpha: scalar, the last rate as a part of the peak.
       warmup_target: scalar, the peak to which the rate rises in a straight line; None for no warmup.
       warmup_steps: scalar, the number of steps of the warmup.
+      name: taken as in Keras, where it names operations of a graph, and not kept.
     Returns: a `Schedule`.
     Raises:
       TypeError, ValueError: a setting is not a finite number, or `decay_steps` is not over 0.
@@ -147,6 +149,7 @@ def cosine_decay_restarts(
     t_mul: Scalar = 2.0,
     m_mul: Scalar = 1.0,
     alpha: Scalar = 0.0,
+    name: str | None = None,
 ) -> CosineDecayRestarts:
     """The rate falls along half a wave of the cosine, jumps up and falls again, in ever longer periods.
 
@@ -159,6 +162,7 @@ def cosine_decay_restarts(
       t_mul: scalar, how many times as long every period is as the one before.
       m_mul: scalar, how many times as high it starts.
       alpha: scalar, the last rate of every period as a part of `initial_learning_rate`.
+      name: taken as in Keras, where it names operations of a graph, and not kept.
     Returns: a `Schedule`.
     Raises:
       TypeError, ValueError: a setting is not a finite number, or `first_decay_steps` is not over 0.

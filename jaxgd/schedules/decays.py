@@ -48,7 +48,11 @@ class ExponentialDecay(Schedule):
 
 
 def exponential_decay(
-    initial_learning_rate: Scalar, decay_steps: Scalar, decay_rate: Scalar, staircase: bool = False
+    initial_learning_rate: Scalar,
+    decay_steps: Scalar,
+    decay_rate: Scalar,
+    staircase: bool = False,
+    name: str | None = None,
 ) -> ExponentialDecay:
     """The rate falls by the same factor in every period.
 
@@ -59,6 +63,7 @@ def exponential_decay(
       decay_steps: scalar over 0, the length of a period in steps.
       decay_rate: scalar, the factor.
       staircase: whether the rate falls only at the end of a period.
+      name: taken as in Keras, where it names operations of a graph, and not kept.
     Returns: a `Schedule`.
     Raises:
       TypeError, ValueError: a setting is not a finite number, or `decay_steps` is not over 0.
@@ -94,7 +99,11 @@ class InverseTimeDecay(Schedule):
 
 
 def inverse_time_decay(
-    initial_learning_rate: Scalar, decay_steps: Scalar, decay_rate: Scalar, staircase: bool = False
+    initial_learning_rate: Scalar,
+    decay_steps: Scalar,
+    decay_rate: Scalar,
+    staircase: bool = False,
+    name: str | None = None,
 ) -> InverseTimeDecay:
     """The rate falls like one over the time.
 
@@ -105,6 +114,7 @@ def inverse_time_decay(
       decay_steps: scalar over 0, the length of a period in steps.
       decay_rate: scalar, what a period adds to the divisor.
       staircase: whether the rate falls only at the end of a period.
+      name: taken as in Keras, where it names operations of a graph, and not kept.
     Returns: a `Schedule`.
     Raises:
       TypeError, ValueError: a setting is not a finite number, or `decay_steps` is not over 0.
@@ -161,6 +171,7 @@ def polynomial_decay(
     end_learning_rate: Scalar = 0.0001,
     power: Scalar = 1.0,
     cycle: bool = False,
+    name: str | None = None,
 ) -> PolynomialDecay:
     """The rate falls to its end along a polynomial.
 
@@ -173,6 +184,7 @@ def polynomial_decay(
       end_learning_rate: scalar, the rate from there on.
       power: scalar, the degree.
       cycle: whether, past the end, the decay is stretched to the next multiple of `decay_steps`.
+      name: taken as in Keras, where it names operations of a graph, and not kept.
     Returns: a `Schedule`.
     Raises:
       TypeError, ValueError: a setting is not a finite number, or `decay_steps` is not over 0.
@@ -210,7 +222,9 @@ class PiecewiseConstantDecay(Schedule):
 
 
 def piecewise_constant_decay(
-    boundaries: Sequence[Scalar], values: Sequence[Scalar]
+    boundaries: Sequence[Scalar],
+    values: Sequence[Scalar],
+    name: str | None = None,
 ) -> PiecewiseConstantDecay:
     """The rate changes from one constant to the next after given steps.
 
@@ -219,6 +233,7 @@ def piecewise_constant_decay(
     Args:
       boundaries: rising scalars, the last step of every value but the last; fractions are cut off.
       values: scalars, one more than boundaries.
+      name: taken as in Keras, where it names operations of a graph, and not kept.
     Returns: a `Schedule`.
     Raises:
       TypeError, ValueError: a setting is not a finite number, the lengths do not fit, or the boundaries do

@@ -31,18 +31,24 @@ class Rates:
     written_layer: float = 0.3e-6
     written_products: float = 5.5e10
     written_bytes: float = 1.2e10
-    member_step: float = 5.2e-6
-    member_layer: float = 1.2e-6
+    member_step: float = 0.5e-6
+    member_layer: float = 1.5e-6
     products: float = 1e11
     batched_products: float = 8e10
     cached: float = 1e11
     uncached: float = 2.5e10
     cache: float = 1e6
     call: float = 1e-3
+    call_alone: float = 2e-3
+    """A call for one member, with putting it in and taking it out."""
     passing_layer: float = 1.2e-6
     """What a hidden layer costs more where some members' hand their input on."""
     compile: float = 0.9
     compile_layer: float = 0.4
+    compile_map: float = 0.12
+    """What the program of several members takes longer to compile than that of one: half of it (0.25, and 0.6
+    in step), as a program is kept and used by the next sweep of such shapes too."""
+    compile_vmap: float = 0.3
 
 
 RATES = Rates()
@@ -108,9 +114,10 @@ def step_seconds(work: Workload, form: Form, width: int, rates: Rates = RATES) -
     return shared + own + work.flops / rates.batched_products + work.state / bandwidth
 
 
-def compile_seconds(work: Workload, rates: Rates = RATES) -> float:
-    """Seconds to compile any of the forms."""
-    return rates.compile + rates.compile_layer * work.layers
+def compile_seconds(work: Workload, form: Form = "sequential", rates: Rates = RATES) -> float:
+    """Seconds to compile one of the forms."""
+    more = {"sequential": 0.0, "map": rates.compile_map, "vmap": rates.compile_vmap}
+    return rates.compile + rates.compile_layer * work.layers + more[form]
 
 
 def run_seconds(work: Workload, form: Form, width: int, lanes: int, per_step: float) -> float:
@@ -123,5 +130,5 @@ def run_seconds(work: Workload, form: Form, width: int, lanes: int, per_step: fl
         turns = sum(-(-members // width) for members in work.folds)
         rounds = -(-turns // lanes)
         return rounds * (width * work.steps * per_step + RATES.call)
-    calls = -(-work.members // (width * lanes)) * RATES.call * (1 if form != "map" else 1.5)
+    calls = -(-work.members // (width * lanes)) * (RATES.call_alone if form != "map" else 1.5 * RATES.call)
     return work.members / lanes * work.steps * per_step + calls

@@ -62,9 +62,10 @@ def kept_params(family: Family, trial: Trial, state: Any) -> tuple[Params, bool]
     train, stopping = state.train, state.stopping
     if stopping is not None and stopping.best_params is not None and bool(stopping.seen):
         return family.params_of(trial, stopping.best_params), True
-    moving, fixed = partition(train.params, family.model_of(trial).trainable(train.params))
-    if int(train.step) > 0:  # before the first step there is no average yet
-        moving = trial.optimizer.rule.finalize(moving, train.opt_state)
+    if int(train.step) == 0:  # before the first step there is no average yet
+        return family.params_of(trial, train.params), False
+    moving, fixed = partition(train.params, family.trainable)
+    moving = trial.optimizer.rule.finalize(moving, train.opt_state)
     return family.params_of(trial, merge(moving, fixed)), False
 
 

@@ -141,6 +141,11 @@ class Family:
         return {**params, **{name: {**params[name], **leaves} for name, leaves in statistics.items()}}
 
     @cached_property
+    def trainable(self) -> PyTree:
+        """A tree of bool: which parameters of the program's network are trained."""
+        return self.objective.model.trainable(shapes_of(self.objective.model))
+
+    @cached_property
     def starter(self) -> Starter:
         """Where states begin."""
         return Starter(self.num_rows, is_padded=bool(self.room) or len(self._row_counts) > 1)

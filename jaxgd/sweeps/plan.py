@@ -111,23 +111,23 @@ class Planner:
         if jax.default_backend() != "cpu":
             return in_step
         is_long = work.steps * step_seconds(work, "sequential", 1) > _LONG
-        one_by_one: Form = "sequential" if is_long or share == 1 else "map"
-        return [(one_by_one, 1 if one_by_one == "sequential" else _MAP_WIDTH), *in_step]
+        mapped: list[tuple[Form, int]] = [] if is_long or share == 1 else [("map", _MAP_WIDTH)]
+        return [("sequential", 1), *mapped, *in_step]
 
     def _candidate(self, work: Workload, footprint: Footprint, form: Form, width: int) -> Candidate:
         step = step_seconds(work, form, width)
-        total = compile_seconds(work) + run_seconds(work, form, width, self.lanes, step)
+        total = compile_seconds(work, form) + run_seconds(work, form, width, self.lanes, step)
         return Candidate(form, width, step, total, footprint.of_lanes(width, self.lanes))
 
     def _worth_measuring(
         self, candidates: Sequence[Candidate], best: Candidate, work: Workload
     ) -> list[Candidate]:
         """The best of the other kinds, if compiling and trying them costs little of what they may save."""
-        cost = compile_seconds(work) + _TRY
+        cost = compile_seconds(work, "vmap") + _TRY
         other = [each for each in candidates if (each.form == "vmap") != (best.form == "vmap")]
         wider = [each for each in candidates if each.form == best.form == "vmap" and each.width != best.width]
         rivals = [min(each, key=lambda one: one.total) for each in (other, wider) if each]
-        affordable = int((best.total - compile_seconds(work)) / (_WORTH * cost))
+        affordable = int((best.total - compile_seconds(work, best.form)) / (_WORTH * cost))
         return rivals[:affordable]
 
     def _measured(self, family: Family, candidate: Candidate, work: Workload) -> Candidate:

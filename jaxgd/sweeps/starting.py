@@ -5,11 +5,12 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from jaxgd._statistics import partition
 from jaxgd._types import Params, PyTree
 from jaxgd.optimizers import Optimizer
 from jaxgd.sweeps.trial import Trial
 from jaxgd.training.batching import part_of
-from jaxgd.training.preparing import make_order, new_state
+from jaxgd.training.preparing import make_order
 from jaxgd.training.state import TrainState
 
 
@@ -37,14 +38,21 @@ class Starter:
         self._drawn: dict[Any, tuple[Params, Any]] = {}
         self._orders: dict[Any, Any] = {}
         self._opt_states: dict[Any, tuple[Any, PyTree]] = {}
+        self._structures: dict[int, tuple[Any, Any]] = {}
         self._depends: bool | None = None
 
     def drawn(self, trial: Trial, model: Any) -> Drawn:
         """Parameters, key and order of a trial's seed, drawn once however many trials share it."""
-        key = trial.seed, jax.tree.structure(trial.model)
+        key = trial.seed, self._structure(trial.model)
         if key not in self._drawn:
             self._drawn[key] = jax.device_get((trial.model.init(trial.seed), model.key(trial.seed)))
         return Drawn(*self._drawn[key], self._order(trial))
+
+    def _structure(self, model: Any) -> Any:
+        """A network without its scalars; the trials of a setting share theirs."""
+        if id(model) not in self._structures:
+            self._structures[id(model)] = model, jax.tree.structure(model)  # keeps the id taken
+        return self._structures[id(model)][1]
 
     def _order(self, trial: Trial) -> Any:
         num_rows = len(trial.fold.training["x"])
@@ -82,7 +90,8 @@ def _key_of(optimizer: Optimizer) -> Any:
 
 
 def _opt_state(trial: Trial, model: Any, params: Params) -> PyTree:
-    return jax.device_get(new_state(model, trial.optimizer, trial.seed, params).opt_state)
+    moving, _ = partition(params, model.trainable(params))
+    return jax.device_get(trial.optimizer.init(moving))
 
 
 def _equal(a: PyTree, b: PyTree) -> bool:

@@ -212,13 +212,14 @@ class HostLoop:
     def _start(self, train: TrainState, initial_epoch: int) -> RunState:
         rule = self.spec.early_stopping
         dtype = self.objective.model.policy.params
+        epoch, batch, finite = jax.device_put((np.int32(initial_epoch), np.int32(0), np.True_))
         return RunState(
             train=train,
             sums=zero_sums(self.objective.at_inference(), train.params, self.data, self.spec.batch_size),
-            epoch=jnp.int32(initial_epoch),
-            batch=jnp.int32(0),
+            epoch=epoch,
+            batch=batch,
             stopping=None if rule is None else rule.start(train.params, dtype),
-            finite=jnp.asarray(True),
+            finite=finite,
         )
 
     def _pace(self, first_step: int, position: Position, progress: ProgressFn | None) -> Pace:
@@ -239,7 +240,8 @@ class HostLoop:
         return min(self.epochs, int(state.epoch) + self.spec.capacity, self.placement.of_first(due))
 
     def _limits(self, epoch: int, step: int) -> Limits:
-        return self.placement.inputs(Limits(jnp.int32(epoch), jnp.int32(step), self.stopping))
+        last_epoch, last_step = jax.device_put((np.int32(epoch), np.int32(step)))
+        return self.placement.inputs(Limits(last_epoch, last_step, self.stopping))
 
     def _arguments(self, state: RunState, limits: Limits) -> tuple[PyTree, ...]:
         return self.scalars, state, self.data, self.validation, self.order, limits

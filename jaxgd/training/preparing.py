@@ -133,8 +133,13 @@ def new_state(model: Model, optimizer: Any, seed: Any, params: Params | None) ->
     if params is None:
         params = model.init(init_seed)
     model.check_params(params)
-    given: Params = jax.tree.map(lambda leaf: jnp.asarray(leaf, model.policy.params), params)
+    given: Params = jax.tree.map(lambda leaf: _in_dtype(leaf, model.policy.params), params)
     return TrainState.create(params=given, optimizer=optimizer, key=key, trainable=model.trainable(given))
+
+
+def _in_dtype(leaf: Any, dtype: Any) -> Any:
+    """NumPy's arrays stay on the host until all go to the device together."""
+    return np.asarray(leaf, dtype) if isinstance(leaf, np.ndarray) else jnp.asarray(leaf, dtype)
 
 
 def first_state(

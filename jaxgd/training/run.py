@@ -82,7 +82,7 @@ def zero_sums(objective: Objective, params: PyTree, data: Data, batch_size: int)
         jax.tree.map(_shape_of, (params, data if isinstance(data, Rows) else dict(data)))
     )
     shapes = _shapes_of_sums(objective, batch_size, structure, tuple(leaves))
-    return jax.tree.map(lambda leaf: jnp.asarray(np.zeros(leaf.shape, leaf.dtype)), shapes)
+    return jax.device_put(jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes))
 
 
 @lru_cache(maxsize=64)

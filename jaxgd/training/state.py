@@ -5,6 +5,7 @@ from typing import Any
 import flax.struct
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.core import Tracer
 
 from jaxgd import optimizers
@@ -47,8 +48,8 @@ class TrainState:
         opt_state = chosen.init(moving)
         if not isinstance(chosen, optimizers.Optimizer):  # ours has buffers of its own
             opt_state = copy(opt_state)
-        params, key = copy((params, key))
-        return cls(jnp.zeros((), jnp.int32), params, opt_state, key)
+        step, params, key = copy((np.zeros((), np.int32), params, key))
+        return cls(step, params, opt_state, key)
 
 
 def check_key(key: Any) -> None:

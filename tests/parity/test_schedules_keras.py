@@ -112,3 +112,7 @@ def test_float64_training_keeps_schedules_in_float32():
     with jax.enable_x64(True):
         got = of_jaxgd(CASES[0])(3)
     assert ulps(got[None], expected[None]).max() == 0
+
+
+def test_the_name_of_a_schedule_changes_nothing():
+    assert schedules.exponential_decay(0.1, 7, 0.5, name="mine") == schedules.exponential_decay(0.1, 7, 0.5)

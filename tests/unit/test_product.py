@@ -68,3 +68,14 @@ def test_the_form_is_chosen_from_the_size():
 
 def test_narrow_numbers_are_summed_by_the_matrix_product():
     assert len(products(2, 2, jnp.bfloat16)) == 2
+
+
+def test_a_few_numbers_are_summed_alone_and_multiplied_in_step():
+    x, kernel = jnp.ones((32, 5)), jnp.ones((5, 10))
+
+    def has_product():
+        return "dot_general" in str(jax.make_jaxpr(lambda *ab: _product.product(*ab, "highest"))(x, kernel))
+
+    assert not has_product()
+    with _product.turned_kernels():
+        assert has_product()

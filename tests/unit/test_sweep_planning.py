@@ -80,3 +80,11 @@ def test_networks_are_compared_without_being_traced(monkeypatch):
     monkeypatch.setattr(jax, "eval_shape", lambda *args, **more: traced.append(args) or own(*args, **more))
     merged(alone, 1)
     assert len(traced) <= len(alone)
+
+
+@pytest.mark.parametrize(("members", "form"), [(16, "sequential"), (1024, "vmap")])
+def test_a_few_short_runs_are_not_worth_a_program_of_many(members, form):
+    """The program of one compiles sooner; a call for each of many costs more than that."""
+    one = fold()
+    (family,) = families([trial((8,), one, 100, seed) for seed in range(members)])
+    assert Planner("auto", 2, 2**30, Engines()).plan(family, footprint(family, False)).form == form

@@ -98,6 +98,12 @@ EDGES: list[tuple[str, dict[str, Any], list[Any], list[Any]]] = [
     ("categorical_focal_crossentropy", {}, [[1.0, 0.0]], [[1.0, 0.0]]),
     ("dice", {}, [[0.0, 0.0]], [[0.0, 0.0]]),
     ("tversky", {}, [[0.0, 0.0]], [[0.0, 0.0]]),
+    (
+        "cosine_similarity",
+        {"axis": 0},
+        [[1.0, 2.0], [0.5, -2.0], [0.0, 1.0]],
+        [[0.0, 1.5], [0.0, 0.3], [0.0, 1.0]],
+    ),
 ]
 """Where branches meet, clipping starts, or nothing is finite."""
 

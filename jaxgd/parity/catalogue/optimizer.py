@@ -89,16 +89,29 @@ def make_optimizer(class_name: str, given: dict[str, Any]) -> optimizers.Optimiz
     return from_config(class_name, given)
 
 
-@functools.partial(jax.jit, static_argnames="rule")
 def _run(rule: Any, state: Any, params: Any, grads: Any) -> tuple[Any, Any, Any]:
-    """All steps in one program: parameters after each, the last state, and the finalized parameters."""
+    """Parameters after each step, the last state, and the finalized parameters.
+
+    A long run is several calls of the program of `STEPS` steps, which is then compiled only once.
+    """
+    parts, final = [], params
+    for first in range(0, len(jax.tree.leaves(grads)[0]), STEPS):
+        some = jax.tree.map(lambda each, at=first: each[at : at + STEPS], grads)
+        history, params, state, final = _some_steps(rule, state, params, some)
+        parts.append(history)
+    return jax.tree.map(lambda *each: np.concatenate(each), *parts), state, final
+
+
+@functools.partial(jax.jit, static_argnames="rule")
+def _some_steps(rule: Any, state: Any, params: Any, grads: Any) -> tuple[Any, Any, Any, Any]:
+    """Some steps in one program: parameters after each and at the end, the state, what `fit` would keep."""
 
     def step(carry: Any, grads: Any) -> tuple[Any, Any]:
         params, state = rule.apply(grads, carry[1], carry[0])
         return (params, state), params
 
     (params, state), history = jax.lax.scan(step, (params, state), grads)
-    return history, state, rule.finalize(params, state)
+    return history, params, state, rule.finalize(params, state)
 
 
 def got(case: Case, inputs: Results) -> Results:

@@ -20,6 +20,8 @@ import keras  # noqa: E402  (after the settings that it reads once)
 import tensorflow as tf  # noqa: E402
 
 tf.get_logger().setLevel("ERROR")
+keras.config.disable_traceback_filtering()  # every call of an operation goes through the filter
+tf.debugging.disable_traceback_filtering()
 
 
 @contextlib.contextmanager
