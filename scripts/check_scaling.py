@@ -41,6 +41,29 @@ def show_hosts(found: dict[str, Any]) -> list[str]:
     return [*lines, "", *(f"* process {p} killed: `{each['said']}`" for p, each in found["killed"].items())]
 
 
+def show_shares(found: dict[str, Any]) -> list[str]:
+    lines = ["| processes | all facts equal to one's | distance of the float64 run | rows read by each |"]
+    lines += ["|---|---|---|---|"]
+    for count, each in found["small"].items():
+        read = "; ".join(f"{name}: {', '.join(map(str, rows))}" for name, rows in each["read"].items())
+        equal = "yes" if each["equal"] else "NO"
+        lines.append(f"| {count} | {equal} | {each['distance']:.1e} | {read} |")
+    large = found["large"]
+    lines += [
+        "",
+        f"{large['rows']:,} rows of {large['columns']} columns, {large['bytes'] / 2**20:.0f} MiB of CSV:",
+    ]
+    lines += [
+        "",
+        "| processes | rows read by each | memory of each, MiB | seconds of the plan |",
+        "|---|---|---|---|",
+    ]
+    for count, each in large["plans"].items():
+        columns = [", ".join(f"{one[what]:,}" for one in each) for what in ("read", "mib", "seconds")]
+        lines.append(f"| {count} | {' | '.join(columns)} |")
+    return lines
+
+
 def show_aot(found: dict[str, Any]) -> list[str]:
     lines = [
         "| network | parameters | devices | all-reduce, bytes | rows, bytes | held, MiB | besides, MiB |",
@@ -159,6 +182,14 @@ CHECKS = {
         "float32, processes on the loopback of this machine. The killed run saved every three steps; both "
         "processes were started again and went on from there.",
     ),
+    "shares": Check(
+        "A table of which each process reads its share",
+        "python scripts/scaling/shares.py",
+        show_shares,
+        "Tables of 1,500 rows whose halves do not look alike: gaps, quotes, kinds of cells that only the end "
+        "of the file has. The facts are the encoding, the division, means and variances and the fingerprint, "
+        "compared bit for bit. Memory is what the plan adds at its peak; all processes share the cores.",
+    ),
     "memory": Check(
         "Bytes a parameter, bytes a row, and what a batch gains",
         "python scripts/scaling/memory.py",
@@ -236,15 +267,22 @@ example.
 
 - **Each host reads its own rows**: of a memory-mapped array (`np.load(..., mmap_mode="r")`) `fit`
   touches those that are its own, and up to 1,024 spread over the file to see that all were given the
-  same. `jaxgd train` parses the whole table on every host, whatever its format, because types,
-  categories and the division into training and held-out rows come from all rows: each host needs memory
-  for the table once. The devices of a host hold its own rows alone. Larger tables: arrays and `fit`.
+  same. `jaxgd train` reads a share of a CSV, TSV, Parquet or NPY file of 1 MiB and more on each host: of text
+  the rows that begin in its part of the bytes, of Parquet the row groups that its rows are in, of NPY its
+  rows. What all rows decide together (kinds of columns, categories, gaps, means, variances, the fingerprint)
+  is found by each for its share and put together, in sums that know no order, so that it has the same
+  bits for any number of hosts. Sent to all: these facts, and of a classification or with `--missing drop`
+  the label of every row, 4 bytes each, as each class has its part of what is held out: a host needs about
+  70 bytes for each row of the table while that is decided, and keeps 8 for each that trains. Of cells and
+  features it keeps its own. A few rows at either end of a share are another host's by the division; they
+  are read once more. Below 1 MiB, and of NPZ, every host reads all. A folder or a pattern is
+  [streamed](streaming.md), by one process.
 - **Process 0 writes** the run folder and the checkpoints; the folder must be shared, and a host that
   finds another checkpoint there is refused.
 - **Hosts that differ are refused by name**: settings, model, versions of the data, numbers of epochs.
   The message says which process has what. Rows that every host has in memory are compared whole, by
   checksum; of mapped files the sample is, and a difference outside of it is found only when a checkpoint
-  is read.
+  is read. Of a table that is read in shares the size and 1 MiB spread over the file are compared.
 - **A lost host ends all**, process 0 too. The others say so ("another process has ended") and end with
   status 3: at once where the collectives see it (CPUs), else after 20 seconds of silence. The service that
   all register with is a process of its own beside process 0 and outlives it by 8 seconds; a host that met

@@ -1,6 +1,8 @@
 """Digits: 1,797 real images of 8 x 8 pixels, ten classes, held-out accuracy after every epoch.
 
 The whole run, validation and early stopping included, is one compiled program.
+Memory with Adam in float32: 16 bytes a parameter (itself, two slots, its gradient), 0.28 MB here, and 0.13 MB
+for a batch of 32, Keras's size; docs/scaling.md tells it for every optimizer, and how to choose a batch.
 
     python scripts/train_digits.py
 """

@@ -2,7 +2,8 @@
 
 Each network predicts a mean and a variance for every patient. The mean of the variances is the noise that no
 network can remove; the variance of the means is what they do not know, as each learned something else. All
-twenty are one call, and one compiled program.
+twenty are one call, and one compiled program. Each needs 16 bytes a parameter with Adam in float32, 7 kB, and
+as many batches lie in memory as members train at once (docs/scaling.md); 32 rows are Keras's batch size.
 
     python scripts/train_ensemble.py
 """

@@ -1,7 +1,8 @@
 """A Keras script moved to jaxgd, line by line, with the proof: 569 real biopsies, malignant or benign.
 
 Both sides start from Keras's weights, see the same rows in the same order, and print what `fit` prints. It
-needs TensorFlow (pip install tensorflow), for Keras's side only.
+needs TensorFlow (pip install tensorflow), for Keras's side only. The batch size is that of the script that is
+moved; what a parameter and a row of a batch take of memory, docs/scaling.md tells for every optimizer.
 
     python scripts/train_keras_port.py
 """

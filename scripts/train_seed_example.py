@@ -3,6 +3,8 @@
 In TensorFlow the loop is `with tf.GradientTape() as tape: loss = ...`, then `tape.gradient`, then
 `optimizer.apply_gradients`. Here the loss is a pure function, `make_step` differentiates it and applies the
 update, and `train` compiles the ten steps into one program that runs unchanged on CPU, GPU and TPU.
+SGD needs 8 bytes a parameter in float32 (itself and its gradient); all 32 rows are one batch, as in the
+example. For other optimizers and batches: docs/scaling.md.
 
     python scripts/train_seed_example.py
 """

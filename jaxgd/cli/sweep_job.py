@@ -125,7 +125,7 @@ def campaign_of(job: Job, folder: Path) -> Campaign:
     asked = job.asked
     combinations = _combinations(asked)
     table = data.read(job.settings.data)
-    if job.fingerprint not in (None, table.fingerprint):
+    if job.fingerprint is not None and not table.is_known_as(job.fingerprint):
         raise ValueError(f"{table.source}: the data has changed since the sweep began; begin another one.")
     first = job.settings.seed
     seeds = range(first, first + check_integer("seeds", asked["seeds"], 1))

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from jaxgd.cli.interrupting import Interrupt
     from jaxgd.reports import EventWriter
     from jaxgd.runs import Outcome, Plan, Settings
+    from jaxgd.runs.plan import AnyPlan
     from jaxgd.training import FitResult
 
 
@@ -35,12 +36,15 @@ def check_manner(settings: "Settings", manner: Manner) -> None:
       ValueError: more devices than there are.
     """
     from jaxgd.runs.plan import is_streamed
+    from jaxgd.scaling.hosts import num_processes
     from jaxgd.training.spreading import check_devices
 
     if manner.tensorboard and importlib.util.find_spec("tensorboardX") is None:
         raise BadInput("--tensorboard: tensorboardX is not installed. Run: pip install tensorboardX")
     if manner.profile is not None and is_streamed(settings):
         raise BadInput("--profile: takes a table in memory, not files that are streamed.")
+    if manner.profile is not None and num_processes() > 1:
+        raise BadInput("--profile: takes a run of one process. Leave out --coordinator.")
     check_devices(manner.devices)
 
 
@@ -53,7 +57,8 @@ def train(job: Job, manner: Manner, output: "Output") -> int:
     from jaxgd.cli.joining import is_first
     from jaxgd.cli.profiling import profiling
     from jaxgd.cli.showing import show_plan
-    from jaxgd.runs.training import assess, precision_of
+    from jaxgd.runs.shared_plan import SharedPlan
+    from jaxgd.runs.training import precision_of
 
     with precision_of(job.settings.dtype), ExitStack() as stack:
         plan, folder = _begun(job, stack)
@@ -64,13 +69,15 @@ def train(job: Job, manner: Manner, output: "Output") -> int:
             writer = _event_writer(manner, folder, stack)
             with profiling(manner.profile, plan), _layer_log(manner, folder, plan, writer) as watch:
                 result = _trained(plan, folder, manner, output, interrupt, writer, watch)
-            if interrupt.terminated and result.interrupted:  # nothing more: there are seconds left
+            if _terminated(plan, interrupt, result):  # nothing more: there are seconds left
                 click.echo(terminated, err=True)
                 return TERMINATED
             status = NO if result.divergence is not None else INTERRUPTED if interrupt else DONE
+            if not is_first() and not isinstance(plan, SharedPlan):
+                return status
+            outcome = _assessed(plan, result)
             if not is_first():
                 return status
-            outcome = assess(plan, result)
             with bad_input(), saved_until_now(folder, go_on):
                 config = _written(job, manner, folder, outcome, writer)
     _show(manner, output, folder, config, outcome)
@@ -138,6 +145,31 @@ def _trained(
             return train_plan(plan, reports_to, checkpoint, watch, manner.devices)
         except (CheckpointError, HostsError, HostLostError) as error:
             raise BadInput(str(error)) from error
+
+
+def _terminated(plan: "AnyPlan", interrupt: "Interrupt", result: "FitResult") -> bool:
+    """Whether this process is to end; with shares of the rows none can be assessed once one ends."""
+    from jaxgd.runs.shared_plan import SharedPlan
+    from jaxgd.scaling import HostLostError, hosts
+
+    mine = bool(interrupt.terminated and result.interrupted)
+    if not isinstance(plan, SharedPlan):
+        return mine
+    try:
+        return any(hosts.from_all(mine))
+    except HostLostError as error:
+        raise BadInput(str(error)) from error
+
+
+def _assessed(plan: "AnyPlan", result: "FitResult") -> "Outcome":
+    """What came of a plan; of several processes that have shares of the rows all take part."""
+    from jaxgd.runs.training import assess
+    from jaxgd.scaling import HostLostError
+
+    try:
+        return assess(plan, result)
+    except HostLostError as error:
+        raise BadInput(str(error)) from error
 
 
 def _written(

@@ -11,6 +11,7 @@ from jaxgd.data import columns
 from jaxgd.data.encoding_column import EncodingColumn
 from jaxgd.data.encoding_json import parse_encoding
 from jaxgd.data.errors import DEFAULT_MAX_BYTES, DataError, check_bytes
+from jaxgd.data.sums import Exchange, alone, moments
 from jaxgd.data.table import Table
 
 
@@ -88,8 +89,12 @@ class Encoding:
             start = stop
         return x
 
-    def with_means_of(self, table: Table) -> "Encoding":
+    def with_means_of(self, table: Table, exchange: Exchange = alone) -> "Encoding":
         """The same encoding, with the means of these rows for missing cells.
+
+        Args:
+          table: the rows; of several processes those of this one.
+          exchange: gives what every process brings.
 
         Raises:
           DataError: a column of numbers is not in the table, or every cell of it is missing.
@@ -97,10 +102,10 @@ class Encoding:
         new = []
         for column in self.columns:
             if column.mean is not None:
-                values = columns.numbers(table, column.name)
-                if np.isnan(values).all():
+                mean = float(moments(columns.numbers(table, column.name)[:, None], exchange).mean[0])
+                if np.isnan(mean):
                     raise DataError(f"{columns.place(table, column.name)}: every cell is missing.")
-                column = replace(column, mean=float(np.nanmean(values)))
+                column = replace(column, mean=mean)
             new.append(column)
         return replace(self, columns=tuple(new))
 

@@ -15,8 +15,8 @@ _DECODER = Path(__file__).with_name("parquet_decoder.py")
 _MAGIC = b"PAR1"
 
 
-def read_parquet(path: Path, max_bytes: int) -> dict[str, np.ndarray]:
-    """The columns of a Parquet file.
+def read_parquet(path: Path, max_bytes: int, rows: tuple[int, int] | None = None) -> dict[str, np.ndarray]:
+    """The columns of a Parquet file; of some of its rows, first and stop, if they are given.
 
     Raises:
       DataError: not Parquet, damaged, larger than `max_bytes` once read, or a column of nested or other
@@ -25,7 +25,7 @@ def read_parquet(path: Path, max_bytes: int) -> dict[str, np.ndarray]:
     import polars as pl
 
     _check_magic(path)
-    arguments = [sys.executable, "-P", str(_DECODER), str(path), str(max_bytes)]
+    arguments = [sys.executable, "-P", str(_DECODER), str(path), str(max_bytes), *map(str, rows or ())]
     done = subprocess.run(arguments, stdin=subprocess.DEVNULL, capture_output=True, check=False)
     if done.returncode == REFUSED:
         raise DataError(f"{path}{done.stderr.decode()}")

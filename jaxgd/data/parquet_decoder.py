@@ -1,8 +1,8 @@
-"""The program that decodes one Parquet file: `parquet_decoder.py FILE MAX_BYTES`, columns on stdout.
+"""The program that decodes a Parquet file: `parquet_decoder.py FILE MAX_BYTES [FIRST STOP]`.
 
-It writes int64, float64 (NaN for null), bool and text columns in Arrow's IPC format and ends with status 0;
-or says on stderr what is wrong and ends with status `REFUSED`. Any other end means damage that stopped the
-decoder. It imports nothing of this package, so that it starts quickly and wherever the package lies.
+It writes int64, float64 (NaN for null), bool and text columns on stdout, in Arrow's IPC format, and ends
+with status 0; or says on stderr what is wrong and ends with status `REFUSED`. Any other end means damage
+that stopped the decoder. It imports nothing of this package: it starts quickly, wherever the package lies.
 """
 
 import sys
@@ -19,13 +19,13 @@ class RefusedError(Exception):
     """A file that is not decoded; the message continues one that begins with the file's name."""
 
 
-def main(path: str, max_bytes: int) -> int:
-    """Decodes a file. Returns the exit status."""
+def main(path: str, max_bytes: int, first: int = 0, stop: int | None = None) -> int:
+    """Decodes a file, or the row groups that rows `first` to `stop` are in. Returns the exit status."""
     import polars as pl
 
     _limit_memory(4 * max_bytes + _ADDRESS_SPACE)
     try:
-        frame = decode(path, max_bytes)
+        frame = decode(path, max_bytes, first, stop)
     except RefusedError as error:
         sys.stderr.write(str(error))
         return REFUSED
@@ -36,8 +36,8 @@ def main(path: str, max_bytes: int) -> int:
     return 0
 
 
-def decode(path: str, max_bytes: int) -> Any:
-    """The polars frame of a file, in four types. Raises RefusedError before anything large is allocated."""
+def decode(path: str, max_bytes: int, first: int = 0, stop: int | None = None) -> Any:
+    """The polars frame of some rows, in four types. Raises RefusedError before much is allocated."""
     import polars as pl
 
     with open(path, "rb") as stream:  # not by name, in which polars would expand a star
@@ -45,6 +45,8 @@ def decode(path: str, max_bytes: int) -> Any:
         schema = lazy.collect_schema()
         for name, kind in schema.items():
             _check_type(name, kind)
+        if stop is not None:
+            lazy = lazy.slice(first, stop - first)
         num_rows = lazy.select(pl.len()).collect().item()
         _check_bytes(num_rows * len(schema) * _BYTES_PER_CELL, max_bytes)
         frame = pl.DataFrame({series.name: cast_column(series) for series in lazy.collect()})
@@ -98,4 +100,4 @@ def _limit_memory(num_bytes: int) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], int(sys.argv[2])))
+    sys.exit(main(sys.argv[1], *map(int, sys.argv[2:])))

@@ -63,7 +63,8 @@ def rows_of_plan(plan: AnyPlan) -> Rows:
 def _first_rows(plan: AnyPlan) -> Rows:
     x, y = plan.some_rows(MOST_ROWS)
     held_out = plan.some_rows(MOST_ROWS, held_out=True) if plan.facts.held_out else (x[:0], y[:0])
-    return Rows(x, y, *held_out, are_first=max(plan.facts.held_out, plan.facts.training) > MOST_ROWS)
+    are_first = len(y) < plan.facts.training or len(held_out[1]) < plan.facts.held_out
+    return Rows(x, y, *held_out, are_first=are_first)
 
 
 def rows_of_run(run: Run) -> Rows:
@@ -77,7 +78,7 @@ def rows_of_run(run: Run) -> Rows:
     if is_streamed(settings):
         return _first_rows(plan_of_run(run))
     table = data.read(recorded["path"] or settings.data)
-    if table.fingerprint != recorded["fingerprint"]:
+    if not table.is_known_as(recorded["fingerprint"]):
         raise RunError(f"{table.source}: the data is not what the run was trained on (fingerprint).")
     options = {"categories": settings.categories, "exclude": settings.exclude}
     prepared = data.prepare(table, settings.target, settings.task, settings.missing, **options)

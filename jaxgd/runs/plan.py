@@ -11,11 +11,13 @@ import numpy as np
 
 from jaxgd import data, layers, losses, optimizers
 from jaxgd.data.streams.listing import is_many
+from jaxgd.data.sums import Exchange, alone, moments
 from jaxgd.model import Sequential, sequential
 from jaxgd.model_base import Model
 from jaxgd.optimizers import Optimizer, OptimizerState
 from jaxgd.runs.settings import Settings
 from jaxgd.runs.starting import read_start, with_its_task
+from jaxgd.scaling import hosts
 
 LOSSES = {
     "multiclass": "sparse_categorical_crossentropy",
@@ -49,6 +51,8 @@ class Facts(NamedTuple):
     held_out: int
     left_out: Mapping[str, str] = MappingProxyType({})
     """{file: why it was left out}."""
+    read_here: int | None = None
+    """How many rows this process has read, if others have read the rest."""
 
 
 class Measures(NamedTuple):
@@ -188,7 +192,8 @@ def make_plan(settings: Settings, table: Any = None, rows: Rows | None = None) -
       table: the rows, if they were read already: a table, or a stream.
       rows: those to train on and those held out, given what was prepared; None splits as the settings say.
 
-    Returns: a `Plan`; a `StreamPlan` for rows of many files.
+    Returns: a `Plan`; a `StreamPlan` for rows of many files; a `SharedPlan` where each of several processes
+      reads its share of a table.
     Raises:
       TypeError, ValueError: a setting, or data (`DataError`), that cannot be used.
     """
@@ -199,6 +204,12 @@ def make_plan(settings: Settings, table: Any = None, rows: Rows | None = None) -
         from jaxgd.runs.streams import make_stream_plan
 
         return make_stream_plan(settings, table)
+    if hosts.num_processes() > 1 and rows is None:
+        from jaxgd.runs.shared_plan import SharedTable, make_shared_plan, read_together
+
+        table = read_together(settings.data) if table is None else table
+        if isinstance(table, SharedTable):
+            return make_shared_plan(settings, table)
     table = data.read(settings.data) if table is None else table
     prepared = data.prepare(
         table,
@@ -341,17 +352,26 @@ def _model(
 
 
 def _measures(prepared: data.Prepared, training: np.ndarray) -> Measures:
+    return measured(prepared.x[training], prepared.y[training], prepared.encoding)
+
+
+def measured(x: np.ndarray, y: np.ndarray, encoding: data.Encoding, exchange: Exchange = alone) -> Measures:
     """Means and variances of the numbers; 0 and 1 for features that are 0 or 1.
 
     A number that is constant in the training rows keeps its variance 1: divided by next to nothing, another
     value in a later row would swamp everything.
+
+    Args:
+      x, y: the rows that train; of several processes those of this one, and all find the same bits.
+      encoding: of the rows.
+      exchange: gives what every process brings.
     """
-    x, y = prepared.x[training].astype(np.float64), prepared.y[training].astype(np.float64)
-    numeric = prepared.encoding.numeric_mask()
-    constant = (x == x[0]).all(axis=0)
-    mean = np.where(numeric, x.mean(axis=0), 0.0)
-    variance = np.where(numeric & ~constant, x.var(axis=0), 1.0)
-    return Measures(mean, variance, float(y.mean()), float(y.var()))
+    found = moments(np.column_stack([x, y]).astype(np.float64), exchange)
+    numeric = encoding.numeric_mask()
+    constant = (found.extent.low == found.extent.high)[:-1]
+    mean = np.where(numeric, found.mean[:-1], 0.0)
+    variance = np.where(numeric & ~constant, found.variance[:-1], 1.0)
+    return Measures(mean, variance, float(found.mean[-1]), float(found.variance[-1]))
 
 
 def _statistics(measured: Measures, leaves: dict[str, Any]) -> dict[str, Any]:

@@ -67,7 +67,7 @@ class Run:
         """
         recorded = self.config["data"]
         table = data.read(recorded["path"] or self.settings.data)
-        if table.fingerprint != recorded["fingerprint"]:
+        if not table.is_known_as(recorded["fingerprint"]):
             raise RunError(f"{table.source}: the data is not what the run was trained on (fingerprint).")
         settings = self.settings
         options = {

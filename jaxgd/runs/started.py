@@ -17,6 +17,7 @@ from jaxgd.runs.reading import RunError, with_new_settings
 from jaxgd.runs.settings import Settings
 from jaxgd.runs.streams import open_stream
 from jaxgd.runs.writing import VERSION, data_facts
+from jaxgd.scaling import hosts
 
 _FIELDS = {"version", "command", "settings", "data", "environment"}
 _NAMED = ("rows", "columns", "fingerprint")
@@ -41,8 +42,10 @@ class Started(NamedTuple):
             stream = open_stream(replace(self.settings, data=place))
             self._check(stream.file_rows, len(stream.names), stream.fingerprint)
             return stream
-        table = read(place or self.settings.data)
-        self._check(table.num_rows, len(table.names), table.fingerprint)
+        table = _read(place or self.settings.data)
+        recorded = self.data["fingerprint"]
+        found = recorded if table.is_known_as(recorded) else table.fingerprint
+        self._check(table.num_rows, len(table.names), found)
         return replace(table, source=self.data["source"])
 
     def _check(self, *found: Any) -> None:
@@ -55,6 +58,15 @@ class Started(NamedTuple):
                 f"{self.data['source']}: the data has changed since the run began: {'; '.join(changed)}. "
                 "Give back the old data, or begin another run."
             )
+
+
+def _read(where: str) -> Any:
+    """The table, or of several processes the share of this one."""
+    if hosts.num_processes() == 1:
+        return read(where)
+    from jaxgd.runs.shared_plan import read_together
+
+    return read_together(where)
 
 
 def write_started(folder: Path, plan: AnyPlan, command: str) -> None:

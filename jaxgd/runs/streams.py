@@ -90,8 +90,15 @@ def make_stream_plan(settings: Settings, stream: Stream | None = None) -> Stream
 
 def open_stream(settings: Settings) -> Stream:
     """The rows that settings name. Raises DataError."""
-    seed = settings.seed if settings.split_seed is None else settings.split_seed
-    wishes = Wishes(
+    wishes = wishes_of(settings)
+    return stream_of(
+        settings.data, wishes, settings.on_bad_file, settings.window, rows_cache=settings.rows_cache
+    )
+
+
+def wishes_of(settings: Settings) -> Wishes:
+    """How the rows are to be understood."""
+    return Wishes(
         target=settings.target,
         task=settings.task,
         missing=settings.missing,
@@ -99,10 +106,7 @@ def open_stream(settings: Settings) -> Stream:
         exclude=settings.exclude,
         dtype=settings.array_dtype,
         share=settings.validation_split,
-        seed=seed,
-    )
-    return stream_of(
-        settings.data, wishes, settings.on_bad_file, settings.window, rows_cache=settings.rows_cache
+        seed=settings.seed if settings.split_seed is None else settings.split_seed,
     )
 
 

@@ -178,14 +178,19 @@ def _wait_for(host: str, port: int, timeout: float) -> None:
             reason = error.strerror or str(error)
             time.sleep(min(0.2, left))
     raise HostsError(
-        f"coordinator: no answer from {host}:{port} within {timeout:g} s ({reason}). Is process 0 running, "
-        "and does a firewall let that port through?"
+        f"coordinator: no answer from {host}:{port} within {timeout:g} s ({reason}). Start process 0 "
+        "there, let firewalls open that port, or wait longer (timeout, --join-timeout)."
     )
 
 
 def num_processes() -> int:
     """How many train together; 1 without `connect`. Does not start JAX's devices."""
     return jax.process_count() if jax.distributed.is_initialized() else 1
+
+
+def process_id() -> int:
+    """Which of the processes this is; 0 without `connect`."""
+    return jax.process_index() if num_processes() > 1 else 0
 
 
 def is_first() -> bool:
@@ -199,6 +204,18 @@ def from_all(value: int) -> list[int]:
 
     with lost_hosts():
         return [int(each) for each in multihost_utils.process_allgather(np.int32(value)).ravel()]
+
+
+def gather(values: np.ndarray) -> list[np.ndarray]:
+    """What every process gives, int32[n] with an n of its own, in their order. Raises HostLostError."""
+    from jax.experimental import multihost_utils
+
+    counts = from_all(len(values))
+    padded = np.zeros(max(counts), np.int32)
+    padded[: len(values)] = values
+    with lost_hosts():
+        rows = np.asarray(multihost_utils.process_allgather(padded)).reshape(len(counts), -1)
+    return [row[:count] for row, count in zip(rows, counts, strict=True)]
 
 
 def meet(what: str, value: Any = None, error: str | None = None, timeout: float = TIMEOUT) -> list[Any]:
@@ -295,7 +312,10 @@ def check_equal(what: str, values: Sequence[Any], differences: Any) -> None:
         ]
         lines += [f"process {process}: {line}" for line in found]
     if lines:
-        raise HostsError(f"{what}: the processes were started differently; {'; '.join(lines[:6])}.")
+        raise HostsError(
+            f"{what}: the processes were started differently; {'; '.join(lines[:6])}. Start all of them "
+            "again with the same settings and the same data."
+        )
 
 
 def leave(code: int) -> NoReturn:

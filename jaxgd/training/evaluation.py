@@ -12,12 +12,15 @@ from jaxgd._checks import check_integer
 from jaxgd._programs import compiled
 from jaxgd._types import Array, Params, PyTree
 from jaxgd.model_base import Model
+from jaxgd.scaling.hosts import lost_hosts
 from jaxgd.training.batching import batches, take
 from jaxgd.training.bundle import Bundle
 from jaxgd.training.inputs import check_rows, check_targets, model_input, model_targets, model_weights
 from jaxgd.training.keras_words import explains_keras_words
 from jaxgd.training.objective import Objective, make_objective
-from jaxgd.training.placed_rows import Rows, num_rows_of
+from jaxgd.training.own_rows import OwnRows
+from jaxgd.training.placed_rows import Rows, num_rows_of, place_rows
+from jaxgd.training.spreading import hosts_layout
 from jaxgd.training.streaming.source import RowSource
 
 
@@ -57,6 +60,9 @@ def evaluate(
         x.check_alone(y, sample_weight)
         named = {"loss": loss, "metrics": metrics, "weighted_metrics": weighted_metrics}
         return evaluate_stream(model, params, x, batch_size, **named, loss_weights=loss_weights)
+    num_rows, first = len(x), None
+    if isinstance(x, OwnRows):
+        x, y, first = x.rows, y.rows, x.first
     y, weight = model_targets(model, y), model_weights(model, sample_weight)
     data = check_rows({"x": model_input(model, x), "y": y, "sample_weight": weight})
     objective = make_objective(
@@ -69,9 +75,12 @@ def evaluate(
         training=False,
     )
     data["y"] = check_targets(objective, data["y"])
-    spec = evaluation_spec(objective, min(batch_size, len(data["x"])))
+    spec = evaluation_spec(objective, min(batch_size, num_rows))
     arguments = (model_scalars(model), params, data)
-    values = compiled(_evaluate, spec, arguments).call(*arguments)
+    if first is None:
+        values = compiled(_evaluate, spec, arguments).call(*arguments)
+    else:
+        values = _evaluated_together(spec, arguments, num_rows)
     return {name: float(value) if value.ndim == 0 else np.asarray(value) for name, value in values.items()}
 
 
@@ -117,11 +126,30 @@ def evaluation_spec(objective: Objective, batch_size: int) -> EvaluationSpec:
 
 
 def _evaluate(
-    spec: EvaluationSpec, scalars: list[Array], params: Params, data: Mapping[str, Array]
+    spec: EvaluationSpec, scalars: list[Array], params: Params, data: Mapping[str, Array] | Rows
 ) -> dict[str, Array]:
     model = jax.tree.unflatten(spec.model, scalars)
     objective = Objective(model, spec.loss, spec.metrics, spec.weighted_metrics, training=False)
     return evaluate_batches(objective, params, data, spec.batch_size)
+
+
+def _evaluated_together(spec: EvaluationSpec, arguments: tuple[Any, Any, Any], num_rows: int) -> Any:
+    """The values of an evaluation of which every process has its own rows."""
+    layout = hosts_layout(None)
+    if layout is None:
+        raise ValueError("x: rows that are shared with other processes, of which there are none.")
+    scalars, params, data = arguments
+    rows = place_rows(data, num_rows, layout)
+    with lost_hosts():
+        placed = (layout.spread(scalars), layout.spread(params), rows)
+        return jax.tree.map(layout.gathered, compiled(_evaluate_placed, spec, placed).call(*placed))
+
+
+def _evaluate_placed(
+    spec: EvaluationSpec, scalars: list[Array], params: Params, data: Rows
+) -> dict[str, Array]:
+    values = _evaluate(spec, scalars, params, data)
+    return jax.tree.map(lambda each: jax.lax.with_sharding_constraint(each, data.layout.everywhere), values)
 
 
 def evaluate_batches(

@@ -16,6 +16,7 @@ from jaxgd.scaling import Forecast, HostsError, Layout, ScalingWarning, forecast
 from jaxgd.scaling.forecast import counts_up_to
 from jaxgd.scaling.layout import check_exist
 from jaxgd.training.inputs import first_validation_row
+from jaxgd.training.own_rows import OwnRows
 from jaxgd.training.placed_rows import Data, own_range, place_rows
 
 AUTO = "auto"
@@ -81,6 +82,15 @@ def hosts_layout(devices: Any) -> Layout | None:
     if jax.local_device_count() % model:
         raise wrong("devices.model", model, f"a divisor of the {jax.local_device_count()} of each process")
     return Layout(there // model, model, "sharded")
+
+
+def own_rows_of(total: int) -> tuple[int, int]:
+    """The first of so many rows that this of several processes trains on, and the first beyond.
+
+    It is where `fit` without `devices` divides them.
+    """
+    layout = hosts_layout(None)
+    return (0, total) if layout is None else own_range(total, layout)
 
 
 def choose_layout(devices: Any, params: PyTree, batch_size: int, data: PyTree) -> Chosen:
@@ -204,6 +214,8 @@ def _is_in_memory(leaf: Any) -> bool:
 
 
 def _sampled(leaf: Any) -> np.ndarray:
+    if isinstance(leaf, OwnRows):
+        return leaf.sample()
     places = np.unique(np.linspace(0, leaf.shape[0] - 1, _SAMPLE).astype(np.int64))
     return np.asarray(leaf[places])
 

@@ -44,6 +44,9 @@ def test_what_was_recorded_holds():
             facts = each[count]
             assert facts["operations"]["all-reduce"] == 1
             assert facts["sent"]["all-reduce"] == 4 * facts["parameters"] + 4
+    for shared in found("shares")["small"].values():
+        assert shared["equal"]
+        assert shared["distance"] < 1e-12
     for killed in RESULTS.get("hosts", {"found": {"killed": {}}})["found"]["killed"].values():
         assert killed["bit equal"]
 

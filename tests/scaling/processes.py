@@ -30,10 +30,10 @@ def environment(cache=None):
     return {**kept, "PYTHONPATH": str(ROOT)}
 
 
-def start(count, folder="", cache=None, each=None, **options):
+def start(count, folder="", cache=None, each=None, program="worker.py", **options):
     """The processes of one run; `each` holds options of single ones."""
     port = free_port()
-    words = [sys.executable, str(HERE / "worker.py")]
+    words = [sys.executable, str(HERE / program)]
     return [
         subprocess.Popen(
             [

@@ -81,6 +81,19 @@ def diverged():
     return {"step": str(several.divergence)[:70], "alone": str(one.divergence)[:70]}
 
 
+def restored():
+    """A run that diverges, goes back and ends: on one device and on eight."""
+    settings = {"optimizer": jaxgd.optimizers.sgd(1.5, momentum=0.9), "epochs": 6, "on_divergence": "restore"}
+    one, several = (fit(each, **settings) for each in (None, Layout(8)))
+    pairs = zip(jax.tree.leaves(several.params), jax.tree.leaves(one.params), strict=True)
+    return {
+        "times": [len(one.restored), len(several.restored)],
+        "steps": [[each.step for each in result.restored] for result in (one, several)],
+        "diverged": [str(one.divergence), str(several.divergence)],
+        "distance": max(float(np.abs(a - b).max() / np.abs(b).max()) for a, b in pairs),
+    }
+
+
 def sweep():
     x = np.random.default_rng(1).normal(size=(40, 4)).astype(np.float32)
     model, seen, original = jaxgd.mlp([4, 5, 1]), set(), Engine._arguments
@@ -101,7 +114,7 @@ def sweep():
 
 def main():
     found = {"replicated": facts(Layout(8)), "sharded": facts(Layout(8, rows="sharded"))}
-    found |= {"resumed": resumed(), "diverged": diverged(), "sweep": sweep()}
+    found |= {"resumed": resumed(), "diverged": diverged(), "restored": restored(), "sweep": sweep()}
     found["small"] = auto([2e-5, 6e-5, 8e-5, 9e-5])
     found["large"] = auto([8e-3, 4e-3, 2.2e-3, 1.2e-3])
     found["measured"] = forecast([(24, 32), (32, 2)], 64, [1, 8]).seconds

@@ -90,6 +90,14 @@ def test_a_divergence_is_explained_on_devices(programs):
     assert programs["diverged"]["step"] == programs["diverged"]["alone"]
 
 
+def test_a_run_that_diverged_goes_back_alike_on_devices(programs):
+    found = programs["restored"]
+    assert found["times"] == [2, 2]
+    assert found["steps"][0] == found["steps"][1]
+    assert found["diverged"] == ["None", "None"]
+    assert found["distance"] < 2e-6
+
+
 def test_a_sweep_over_devices_is_the_sweep_on_one(programs):
     assert programs["sweep"]["equal"]
     assert programs["sweep"]["devices"] == [0, 1]

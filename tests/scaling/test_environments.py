@@ -88,14 +88,14 @@ def numbers(folder):
     return np.concatenate([np.asarray(leaf, np.float64).ravel() for leaf in jax.tree.leaves(params)])
 
 
-@pytest.mark.parametrize("system", [slurm, open_mpi])
-def test_two_processes_that_a_batch_system_started_are_one_run(system, alone, cache, tmp_path):
+def test_two_processes_that_a_batch_system_started_are_one_run(alone, cache, tmp_path):
     port = port_of_a_job()
     words = ["--coordinator", "auto", "--out", "run"]
-    found = ends([train(tmp_path, cache, words, system(process, port)) for process in range(2)])
+    found = ends([train(tmp_path, cache, words, slurm(process, port)) for process in range(2)])
     assert [each[0] for each in found] == [0, 0], found
     assert json.loads(found[0][1])["epochs"] == 4
-    assert '"epochs"' not in found[1][1], "one process shows"
+    assert '"epochs"' not in found[1][1], "one process writes and shows"
+    assert {"config.json", "model.keras", "history.csv"} <= set(os.listdir(tmp_path / "run"))
     assert np.abs(numbers(tmp_path) - alone).max() < ROUNDING * np.abs(alone).max()
 
 
@@ -144,6 +144,13 @@ def check_asked(runtime, host, port, process, count):
     assert options["heartbeat_timeout"] == hosts.HEARTBEAT
     assert options["init_timeout"] > 30, "the process ends itself before JAX ends it"
     assert [each[:2] for each in service] == ([(f"[::]:{port}", count)] if process == 0 else [])
+
+
+@pytest.mark.parametrize("process", [0, 1])
+def test_open_mpi(runtime, monkeypatch, process):
+    set_all(monkeypatch, open_mpi(process, FIRST_PORT + 7))
+    hosts.connect(timeout=30)
+    check_asked(runtime, "127.0.0.1", str(FIRST_PORT + 7), process, 2)
 
 
 @pytest.mark.parametrize("process", [0, 1])

@@ -1,7 +1,7 @@
 """Several processes are one run: equal to a single one, killed and gone on with, refused if they differ."""
 
 import json
-import os
+import re
 import socket
 import subprocess
 import sys
@@ -10,8 +10,10 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from processes import HERE, ends, environment, free_port, results, start
 
+from jaxgd.cli.app import app
 from jaxgd.scaling import HostsError, hosts, service
 from jaxgd.training.spreading import _checksums
 
@@ -86,6 +88,7 @@ def test_processes_that_differ_are_refused_by_name(cache):
         assert "HostsError" in message
         assert "process 1: batch_size: process 0 has 16, here 8" in message
         assert "process 2: sample of the rows" in message or "process 2: data" in message
+        assert "Start all of them again with the same settings and the same data." in message
 
 
 def test_all_rows_are_compared_where_they_are_in_memory(tmp_path):
@@ -113,7 +116,7 @@ def test_a_port_that_is_taken(monkeypatch):
 
 
 def test_a_coordinator_that_does_not_answer():
-    with pytest.raises(HostsError, match=r"no answer from 127.0.0.1:\d+ within 1 s \(.+\). Is process 0"):
+    with pytest.raises(HostsError, match=r"no answer from 127.0.0.1:\d+ within 1 s \(.+\). Start process 0"):
         hosts.connect(f"127.0.0.1:{free_port()}", 2, 1, timeout=1)
 
 
@@ -203,23 +206,41 @@ def test_a_service_that_no_process_can_be_given_is_jax_own(monkeypatch):
         assert not hasattr(distributed, "_jax")
 
 
-def test_the_command_line_in_two_processes(cache, tmp_path):
-    port = free_port()
-    words = [sys.executable, "-m", "jaxgd", "train", "iris", "--epochs", "2", "--no-report", "--out", "run"]
-    words += ["--coordinator", f"127.0.0.1:{port}", "--num-processes", "2", "--json"]
-    running = [
-        subprocess.Popen(
-            [*words, "--process-id", str(i)],
-            cwd=tmp_path,
-            env={**environment(cache), "JAXGD_CACHE": "off"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for i in range(2)
-    ]
-    first, second = ends(running)
-    assert first[0] == second[0] == 0, (first, second)
-    assert '"epochs": 2' in first[1]
-    assert '"epochs"' not in second[1], "one process writes and shows"
-    assert {"config.json", "model.keras", "history.csv"} <= set(os.listdir(tmp_path / "run"))
+def test_the_command_line_gives_on_what_it_is_told(monkeypatch):
+    """In real processes it is run by `test_environments`."""
+    asked = []
+
+    def connect(*given):
+        asked.append(given)
+        raise HostsError("enough. Start again.")
+
+    monkeypatch.setattr(hosts, "connect", connect)
+    words = ["train", "iris", "--coordinator", "10.0.0.1:1234", "--num-processes", "3", "--process-id", "2"]
+    assert CliRunner().invoke(app, [*words, "--join-timeout", "7"]).exit_code == 2
+    assert asked == [("10.0.0.1:1234", 3, 2, 7.0)]
+
+
+@pytest.mark.parametrize(
+    ("process", "message"),
+    [
+        (0, r"Error: coordinator: port \d+ cannot be taken on 127.0.0.1 .+Give another port to all"),
+        (1, r"Error: coordinator: no answer from 127.0.0.1:\d+ within 1 s .+Start process 0 there, let"),
+    ],
+)
+def test_what_the_command_line_says_of_a_coordinator(monkeypatch, process, message):
+    monkeypatch.setattr(hosts, "AFTERLIFE", -1)  # not waited for
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        if process == 0:
+            other.listen()
+        words = [
+            "train",
+            "iris",
+            "--coordinator",
+            f"127.0.0.1:{other.getsockname()[1]}",
+            "--join-timeout",
+            "1",
+        ]
+        done = CliRunner().invoke(app, [*words, "--num-processes", "2", "--process-id", str(process)])
+    assert done.exit_code == 2
+    assert re.search(message, done.output), done.output

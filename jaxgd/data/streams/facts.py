@@ -1,7 +1,9 @@
 """What one pass over the blocks finds out about a column: enough to encode it, in bounded memory."""
 
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -96,6 +98,33 @@ class ColumnFacts:
         if wrong and self.first_word is None:
             row = table[self.name].tolist().index(wrong[0])
             self.first_word = columns.place(table, self.name, row), wrong[0]
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON takes it."""
+        return {**asdict(self), "names": sorted(self.names)}
+
+    @classmethod
+    def from_json(cls, found: dict[str, Any]) -> "ColumnFacts":
+        """What `to_json` gave."""
+        moments = {name: Moments(**found[name]) for name in ("moments", "everything")}
+        word = found["first_word"]
+        return cls(**{**found, **moments, "names": set(found["names"]), "first_word": word and tuple(word)})
+
+    @classmethod
+    def joined(cls, parts: Sequence["ColumnFacts"]) -> "ColumnFacts":
+        """Of several parts of the rows, in their order; the moments of what trains are left out."""
+        whole = cls(parts[0].name, parts[0].distinct, parts[0].dtype)
+        for part in parts:
+            whole.kind = common_kind(whole.kind, part.kind or INT)
+            whole.everything.low = min(whole.everything.low, part.everything.low)
+            whole.everything.high = max(whole.everything.high, part.everything.high)
+            whole.whole, whole.coded = whole.whole and part.whole, whole.coded or part.coded
+            whole.missing += part.missing
+            whole.present += part.present
+            whole.names |= part.names
+            whole.numbers_among_text += part.numbers_among_text
+            whole.first_word = whole.first_word or part.first_word
+        return whole
 
     def check_not_mostly_numbers(self) -> None:
         """Raises DataError for text in which nearly all cells are numbers: a few are mistakes."""

@@ -116,7 +116,8 @@ def open_files(where: Any, on_bad_file: str, warn: WarnFn) -> Files:
             index, mark = _whole(found), _mark(path)
         except BadFileError as error:
             if on_bad_file == "stop":
-                raise BadFileError(f"{error} Give on_bad_file='skip' to leave such files out.") from error
+                advice = "Give on_bad_file='skip' (--on-bad-file skip) to leave such files out."
+                raise BadFileError(f"{error} {advice}") from error
             skipped[str(path)] = str(error)
             warn(f"left out: {error}")
             continue

@@ -2,15 +2,18 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from jaxgd._aligned import aligned_empty
-from jaxgd.data.arrays import ArrayHeader, check_matrix, read_header
+from jaxgd.data.arrays import check_matrix, read_header
 from jaxgd.data.errors import DataError
 from jaxgd.data.streams.index import BadFileError, FileIndex, Place
 
 _BLOCK_BYTES = 8 * 2**20
+_ROWS_AT_ONCE = 8192
+"""Of columns that lie one behind the other in a file: so many are turned within the processor's cache."""
 
 
 def index_files(paths: Sequence[Path]) -> Iterator[FileIndex | BadFileError]:
@@ -45,15 +48,20 @@ def _read_block(
         start, (num_rows, width), item = stream.tell(), header.shape, header.dtype.itemsize
         wanted = [[index.names.index(name) for name in names] for names in groups]
         if not header.fortran:
-            rows = _read(stream, start + place.first * width * item, place.rows * width, header, path)
+            rows = aligned_empty((place.rows * width,), header.dtype)
+            _read(stream, start + place.first * width * item, rows, path)
             return [_chosen(rows.reshape(place.rows, width), columns) for columns in wanted]
 
         def turned(columns: list[int]) -> np.ndarray:
-            offsets = [start + (column * num_rows + place.first) * item for column in columns]
-            found = np.empty((len(columns), place.rows), header.dtype)
-            for into, offset in zip(found, offsets, strict=True):
-                into[:] = _read(stream, offset, place.rows, header, path)
-            return found.T
+            rows = aligned_empty((place.rows, len(columns)), header.dtype)
+            some = aligned_empty((len(columns), _ROWS_AT_ONCE), header.dtype)
+            for first in range(0, place.rows, _ROWS_AT_ONCE):
+                count = min(_ROWS_AT_ONCE, place.rows - first)
+                for into, column in zip(some, columns, strict=True):
+                    offset = start + (column * num_rows + place.first + first) * item
+                    _read(stream, offset, into[:count], path)
+                rows[first : first + count] = some[:, :count].T
+            return rows
 
         return [turned(columns) for columns in wanted]
 
@@ -86,9 +94,7 @@ def _index(path: Path) -> FileIndex:
     return FileIndex(path, names, (str(header.dtype),) * width, places)
 
 
-def _read(stream, offset: int, count: int, header: ArrayHeader, path: Path) -> np.ndarray:
-    cells = aligned_empty((count,), header.dtype)
+def _read(stream: Any, offset: int, into: np.ndarray, path: Path) -> None:
     stream.seek(offset)
-    if stream.readinto(cells.view(np.uint8).data) < cells.nbytes:
+    if stream.readinto(into.view(np.uint8).data) < into.nbytes:
         raise BadFileError(f"{path}: the file is shorter than its header says.")
-    return cells

@@ -1,6 +1,6 @@
 """One pass over all blocks: what `prepare` finds out about a table, in bounded memory."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -74,6 +74,10 @@ class Wishes:
     share: float = 0.0
     seed: int = 0
 
+    def whole(self) -> "Wishes":
+        """The same with nothing held out."""
+        return replace(self, share=0.0)
+
 
 def rows_of_use(
     table: Table, used: Collection[str], missing: str, first: int, wishes: Wishes
@@ -84,6 +88,59 @@ def rows_of_use(
         kept = ~np.logical_or.reduce([is_missing(table[name]) for name in used])
     out = held_out(first, table.num_rows, wishes.share, wishes.seed)
     return kept & ~out, kept & out
+
+
+def check_gaps(table: Table, used: Collection[str], target: str, wishes: Wishes) -> None:
+    """Raises DataError for missing cells that have no stand-in."""
+    if wishes.missing == "error":
+        for name in used:
+            columns.check_present(table, name, _GAP_ADVICE)
+    if wishes.missing == "mean":
+        columns.check_present(
+            table, target, "A target has no stand-in: give missing='drop' (--missing drop)."
+        )
+
+
+def conclude(
+    found: Mapping[str, ColumnFacts], target: str, wishes: Wishes, where: str, kind: str, num_rows: int
+) -> Encoding:
+    """What `prepare` concludes from a table, from the facts of its columns; means are still to be found.
+
+    It is asked about a small table of examples from which it concludes the same.
+
+    Args:
+      found: of the target and of the features.
+      where, kind: the source and the format, for messages.
+      num_rows: that are of use.
+
+    Raises:
+      DataError: as `prepare`.
+    """
+    for facts in found.values():
+        if not facts.present:
+            raise DataError(
+                f"{where}, column {facts.name!r}: every cell is missing. Give exclude=[{facts.name!r}]."
+            )
+        if facts.name not in wishes.categories:
+            facts.check_not_mostly_numbers()
+    gaps = wishes.missing == "drop" and bool(found[target].missing)
+    examples = {name: facts.examples(gaps and name == target) for name, facts in found.items()}
+    length = max(len(each) for each in examples.values())
+    cells = tuple(np.resize(each, length) for each in examples.values())
+    prepared = prepare(
+        Table(tuple(examples), cells, where, kind),
+        target,
+        _task(wishes, examples[target], num_rows),
+        wishes.missing,
+        categories=wishes.categories,
+    )
+    return prepared.encoding
+
+
+def _task(wishes: Wishes, target: np.ndarray, num_rows: int) -> str | None:
+    """The task asked for; integers of which most are met once are amounts, which examples cannot show."""
+    many = len(target) > 2 and 2 * len(target) > num_rows
+    return "regression" if wishes.task is None and target.dtype.kind == "i" and many else wishes.task
 
 
 def scan(files: Files, wishes: Wishes) -> Scanned:
@@ -121,7 +178,10 @@ class _Scan:
                 blocks.append(self._look(file, place, first))
                 first += place.rows
         self._check_counts(blocks)
-        encoding = self._encoding(blocks)
+        num_rows = sum(block.training + block.held_out for block in blocks)
+        where, kind = self.files.where, self.files.kind
+        encoding = conclude(self.facts, self.target, self.wishes, where, kind, num_rows)
+        encoding = replace(encoding, columns=tuple(map(self._with_mean, encoding.columns)))
         kinds = {name: facts.kind or INT for name, facts in self.facts.items()}
         is_text = self.files.kind in ("csv", "tsv")
         return Scanned(
@@ -137,23 +197,14 @@ class _Scan:
         names = self.used if self.wishes.weight is None else (*self.used, self.wishes.weight)
         table = self.files.table(file, place, names)
         training, out = rows_of_use(table, self.used, self.wishes.missing, first, self.wishes)
-        self._check_gaps(table)
+        check_gaps(table, self.used, self.target, self.wishes)
+        if self.wishes.weight is not None:
+            columns.check_present(table, self.wishes.weight)
+            columns.numbers(table, self.wishes.weight)
         for facts in self.facts.values():
             facts.add(table, training | out, training)
         self.num_training += int(training.sum())
         return Block(file, place, first, int(training.sum()), int(out.sum()))
-
-    def _check_gaps(self, table: Table) -> None:
-        if self.wishes.missing == "error":
-            for name in self.used:
-                columns.check_present(table, name, _GAP_ADVICE)
-        if self.wishes.missing == "mean":
-            columns.check_present(
-                table, self.target, "A target has no stand-in: give missing='drop' (--missing drop)."
-            )
-        if self.wishes.weight is not None:
-            columns.check_present(table, self.wishes.weight)
-            columns.numbers(table, self.wishes.weight)
 
     def _check_counts(self, blocks: list[Block]) -> None:
         out = sum(block.held_out for block in blocks)
@@ -162,47 +213,6 @@ class _Scan:
         if not self.num_training or (self.wishes.share and not out):
             total = self.num_training + out
             raise DataError(f"{self.files.where}: {total} rows leave nothing on one side of the split.")
-
-    def _encoding(self, blocks: list[Block]) -> Encoding:
-        """`prepare`, asked about a small table of examples from which it concludes the same."""
-        for facts in self.facts.values():
-            if not facts.present:
-                raise DataError(
-                    f"{self.files.where}, column {facts.name!r}: every cell is missing. "
-                    f"Give exclude=[{facts.name!r}]."
-                )
-            if facts.name not in self.wishes.categories:
-                facts.check_not_mostly_numbers()
-        examples = {
-            name: facts.examples(
-                name == self.target and self.wishes.missing == "drop" and bool(facts.missing)
-            )
-            for name, facts in self.facts.items()
-        }
-        length = max(len(each) for each in examples.values())
-        table = Table(
-            tuple(examples),
-            tuple(np.resize(each, length) for each in examples.values()),
-            self.files.where,
-            self.files.kind,
-        )
-        prepared = prepare(
-            table,
-            self.target,
-            self._task(examples[self.target], sum(b.training + b.held_out for b in blocks)),
-            self.wishes.missing,
-            categories=self.wishes.categories,
-        )
-        return replace(prepared.encoding, columns=tuple(map(self._with_mean, prepared.encoding.columns)))
-
-    def _task(self, target: np.ndarray, num_rows: int) -> str | None:
-        """The task asked for; integers of which most are met once are amounts, which examples cannot show."""
-        many = len(target) > 2 and 2 * len(target) > num_rows
-        return (
-            "regression"
-            if self.wishes.task is None and target.dtype.kind == "i" and many
-            else self.wishes.task
-        )
 
     def _with_mean(self, column: EncodingColumn) -> EncodingColumn:
         if column.mean is None:

@@ -192,21 +192,23 @@ class Stream(RowSource):
 
     def read(self, block: int) -> Mapping[str, Any]:
         found, _ = self._counted[block]
-        return self._checked(found, self._kept)
+        return self._checked(found)
 
     def sample(self) -> Mapping[str, Any]:
-        """Of numbers, where a row can be read alone; it may be one of another part."""
-        if not self._may_be_plain or self.files.kind not in ("npy", "parquet"):
-            return super().sample()
-        found, out = self._counted[0][0], int(self.part == "held-out")
-        alone = found._replace(place=found.place._replace(rows=1), training=1 - out, held_out=out)
-        return self._checked(alone, self._read)
+        """A row of zeros: what rows look like is known without reading one."""
+        dtype, is_amount = self.wishes.dtype, self.encoding.task == "regression"
+        rows: dict[str, Any] = {"x": np.zeros((1, self.encoding.num_features), dtype), "y": None}
+        if self.with_target:
+            rows["y"] = self._as_targets(np.zeros(1, dtype if is_amount else np.int32))
+        if self.wishes.weight is not None:
+            rows["sample_weight"] = np.zeros(1, dtype)
+        return rows
 
-    def _checked(self, found: Block, read: Callable[[Block], dict[str, Any]]) -> dict[str, Any]:
-        """What `read` makes of a block of a file that is what it was. Raises StreamError."""
+    def _checked(self, found: Block) -> dict[str, Any]:
+        """A block of a file that is what it was. Raises StreamError."""
         self._check_unchanged(found.file)
         try:
-            rows = read(found)
+            rows = self._kept(found)
         except (DataError, OSError) as error:
             self._check_unchanged(found.file)
             if isinstance(error, DataError) and not isinstance(error, BadFileError):

@@ -86,6 +86,38 @@ class TextFiles:
             separator=self.separator,
         )
 
+    def header(self, path: Path) -> tuple[tuple[str, ...], int]:
+        """The names of the columns, and where the first row begins. Raises BadFileError, OSError."""
+        with path.open("rb") as stream:
+            return self._header(stream, path)
+
+    def quotes(self, path: Path, start: int, stop: int) -> int:
+        """How many quotes stand between two places of a file."""
+        return sum(block.count(_QUOTE.to_bytes()) for block in _blocks(path, start, stop))
+
+    def next_row(self, path: Path, place: int, quoted: bool) -> int:
+        """Where the next row begins behind a place; the end of the file if none does.
+
+        Args:
+          quoted: whether the place is inside of a field in quotes.
+        """
+        for block in _blocks(path, place, path.stat().st_size):
+            data = np.frombuffer(block, np.uint8)
+            before = np.searchsorted(np.flatnonzero(data == _QUOTE), np.flatnonzero(data == _NEWLINE))
+            outside = np.flatnonzero(data == _NEWLINE)[(before + quoted) % 2 == 0]
+            if len(outside):
+                return place + int(outside[0]) + 1
+            place, quoted = place + len(block), (block.count(_QUOTE.to_bytes()) + quoted) % 2 == 1
+        return place
+
+    def places(self, path: Path, start: int, stop: int, width: int, size: int) -> tuple[Place, ...]:
+        """Blocks of whole rows, of about so many bytes, between two places of a file.
+
+        Rows are counted from the first one.
+        """
+        with path.open("rb") as stream:
+            return tuple(self._places(stream, start, width, path, stop, min(size, _BLOCK_BYTES)))
+
     def _index(self, path: Path) -> FileIndex:
         with path.open("rb") as stream:
             names, start = self._header(stream, path)
@@ -114,12 +146,21 @@ class TextFiles:
         check_header(names, path, self.separator)
         return tuple(names), stop
 
-    def _places(self, stream: Any, start: int, width: int, path: Path) -> Iterator[Place]:
-        """Blocks of whole rows, in order."""
+    def _places(
+        self,
+        stream: Any,
+        start: int,
+        width: int,
+        path: Path,
+        last: int | None = None,
+        at_once: int = _BLOCK_BYTES,
+    ) -> Iterator[Place]:
+        """Blocks of whole rows, in order, up to a place or the end."""
         first, group, rest = 0, 0, b""
         stream.seek(start)
         while True:
-            more = stream.read(_BLOCK_BYTES)
+            most = at_once if last is None else min(at_once, last - stream.tell())
+            more = stream.read(most)
             data = rest + more
             if not more and data and not data.endswith(b"\n"):
                 data += b"\n"  # the last line has no end of its own
@@ -186,3 +227,12 @@ class TextFiles:
         bounds = [0, *(end + 1 for end in ends), len(data)]
         rows = (data[start:stop] for start, stop in pairwise(bounds))
         return b"".join(row for row in rows if row.strip(b"\r\n"))
+
+
+def _blocks(path: Path, start: int, stop: int) -> Iterator[bytes]:
+    """The bytes between two places of a file, some at a time."""
+    with path.open("rb") as stream:
+        stream.seek(start)
+        while start < stop and (block := stream.read(min(_BLOCK_BYTES, stop - start))):
+            yield block
+            start += len(block)

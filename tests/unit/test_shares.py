@@ -1,0 +1,101 @@
+"""Files of which each process reads its share: where rows begin, what does not fit, and what is read whole.
+
+What comes of shares beside what one process finds is tested with real processes in tests/scaling.
+"""
+
+import numpy as np
+import polars as pl
+import pytest
+from exchanging import in_turn
+
+from jaxgd.data import DataError, Table, read
+from jaxgd.data.shares import SharedTable, read_shared, table
+from jaxgd.data.shares.files import Process
+
+
+@pytest.fixture(autouse=True)
+def every_file_is_large(monkeypatch):
+    monkeypatch.setattr(table, "SMALLEST", 1)
+
+
+def shared(paths):
+    """What each process reads of its path."""
+    return in_turn(
+        len(paths), lambda number, exchange: read_shared(paths[number], Process(number, len(paths), exchange))
+    )
+
+
+@pytest.mark.parametrize("count", [2, 3, 7])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_every_row_of_a_text_is_read_once_wherever_its_bytes_are_cut(tmp_path, count, end):
+    """Lines in quotes, quotes in quotes, and no end of the last line."""
+    words = ['"two\nlines"', '"a ""word"", said"', "plain", '""']
+    rows = [f"{k},{words[k * k % 4]},{'x' * (k % 37)}" for k in range(200)]
+    path = tmp_path / "rows.csv"
+    path.write_bytes(end.join(["n,word,long", *rows]).encode())
+    whole, found = read(path), shared([path] * count)
+    assert [each.num_rows for each in found] == [200] * count
+    assert {each.fingerprint for each in found} == {whole.fingerprint}
+    firsts = [each.first for each in found]
+    assert firsts == np.cumsum([0, *(each.own.num_rows for each in found[:-1])]).tolist()
+    for name in whole.names:
+        assert np.concatenate([each.own[name] for each in found]).tolist() == whole[name].tolist()
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet", "npy"])
+def test_rows_of_others_are_read_where_they_are_wanted(tmp_path, suffix):
+    path = tmp_path / f"rows.{suffix}"
+    numbers = np.arange(9000.0).reshape(3000, 3)
+    if suffix == "npy":
+        np.save(path, numbers)
+    else:
+        frame = pl.DataFrame(numbers, schema=["a", "b", "c"])
+        (frame.write_csv if suffix == "csv" else frame.write_parquet)(path)
+    first, second = shared([path] * 2)
+    wanted = np.array([0, second.first - 2, second.first, second.first + 1])
+    name = first.names[0]
+    before = second.rows_read
+    assert second.take(wanted[1:])[name].tolist() == numbers[wanted[1:], 0].tolist()
+    assert 1 <= second.rows_read - before < 750, "one row, of text the block that it is in"
+    assert first.take(wanted)[name].tolist() == numbers[wanted, 0].tolist()
+
+
+def test_another_file_is_refused_by_process(tmp_path):
+    paths = [tmp_path / "a.csv", tmp_path / "b.csv"]
+    paths[0].write_text("n,y\n" + "1,2\n" * 50)
+    paths[1].write_text("n,y\n" + "1,3\n" * 50)
+    with pytest.raises(DataError, match=r"process 1 has another file \(204 bytes, .+Give all of them the"):
+        shared(paths)
+
+
+def test_a_row_longer_than_a_share_and_what_has_no_parts_are_read_whole(tmp_path):
+    path = tmp_path / "long.csv"
+    path.write_text("n,word\n1,a\n2," + "b" * 500 + "\n3,c\n")
+    archive = tmp_path / "rows.npz"
+    np.savez(archive, x=np.ones((20, 2)), y=np.arange(20))
+    for each in [*shared([path] * 3), *shared([archive] * 2)]:
+        assert isinstance(each, Table)
+        assert each.num_rows in (3, 20)
+
+
+def test_a_small_file_is_read_whole(tmp_path, monkeypatch):
+    monkeypatch.setattr(table, "SMALLEST", 10_000)
+    (tmp_path / "a.csv").write_text("n,y\n" + "1,2\n" * 50)
+    (tmp_path / "b.csv").write_text("n,y\n" + "1,2\n" * 5000)
+    kinds = [[type(each) for each in shared([tmp_path / name] * 2)] for name in ("a.csv", "b.csv")]
+    assert kinds == [[Table, Table], [SharedTable, SharedTable]]
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        (b"1,2,3\n", r"row [\d,]+: 3 fields, expected 2 as in the header"),
+        (b'1,"2\n', "a quote that is never closed|a quote in the middle of a field"),
+    ],
+)
+def test_damage_in_a_share_is_named_with_its_place(tmp_path, row, message):
+    path = tmp_path / "rows.csv"
+    path.write_bytes(b"n,y\n" + b"1,2\n" * 300 + row + b"1,2\n" * 20)
+    reader = Process(1, 2, lambda value: [0, value] if isinstance(value, int) else [value, value])
+    with pytest.raises(DataError, match=message):
+        read_shared(path, reader)
