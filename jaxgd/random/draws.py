@@ -3,7 +3,6 @@
 The type of the source decides at trace time. Scale and offset are applied in two roundings, as in TensorFlow.
 """
 
-import math
 from numbers import Real
 from typing import Any
 
@@ -16,7 +15,7 @@ from jax.core import Tracer
 from jaxgd._checks import is_traced_or_array, wrong
 from jaxgd._types import Array, Scalar, Shape
 from jaxgd.random.keras_draws import host_uniform, keras_normal, keras_truncated_normal, keras_uniform
-from jaxgd.random.on_host import LARGEST, NeedsProgramError, is_on_host
+from jaxgd.random.on_host import NeedsProgramError, is_on_host, take_place
 from jaxgd.random.sources import KerasSeed, Source, check_jax_key
 
 
@@ -130,10 +129,11 @@ def keep_mask(source: Source, rate: Scalar, shape: Shape, dtype: Any = jnp.float
 
 
 def _host_uniform(source: Source, shape: Shape, minval: Scalar, maxval: Scalar, dtype: np.dtype) -> Any:
-    fits = dtype in (np.float32, np.float64) and math.prod(shape) <= LARGEST
+    fits = dtype in (np.float32, np.float64)
     is_number = not is_traced_or_array(minval) and not is_traced_or_array(maxval)
     if not isinstance(source, KerasSeed) or isinstance(source.seed, Tracer) or not (fits and is_number):
         raise NeedsProgramError
+    take_place(shape)
     low, high = (np.float32(bound).astype(dtype) for bound in (minval, maxval))
     return host_uniform(source, shape, dtype) * (high - low) + low
 

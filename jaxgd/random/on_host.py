@@ -3,6 +3,7 @@
 Only what comes out with the same bits: uniform numbers and constants. Sines and logarithms would not.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -17,8 +18,9 @@ from jaxgd._types import PyTree, Shape
 T = TypeVar("T", bound=PyTree)
 
 LARGEST = 2**20
-"""Numbers of one array; a program draws more of them faster, its compilation included."""
-_ON_HOST = ContextVar("on_host", default=False)
+"""Numbers of all arrays: a program draws more of them faster, its compilation included, and who asks for
+shapes alone, perhaps of a network that a stranger's file declares, is not given large arrays."""
+_LEFT: ContextVar[int | None] = ContextVar("left", default=None)
 
 
 class NeedsProgramError(Exception):
@@ -39,16 +41,24 @@ def drawn_on_host(draw: Callable[[], T]) -> T | None:
 
 @contextmanager
 def _on_host() -> Iterator[None]:
-    token = _ON_HOST.set(True)
+    token = _LEFT.set(LARGEST)
     try:
         yield
     finally:
-        _ON_HOST.reset(token)
+        _LEFT.reset(token)
 
 
 def is_on_host() -> bool:
     """Whether `drawn_on_host` asks."""
-    return _ON_HOST.get()
+    return _LEFT.get() is not None
+
+
+def take_place(shape: Shape) -> None:
+    """Count an array that is made on the host. Raises NeedsProgramError if there are too many numbers."""
+    left = (_LEFT.get() or 0) - math.prod(shape)
+    if left < 0:
+        raise NeedsProgramError
+    _LEFT.set(left)
 
 
 def filled(shape: Shape, value: Any, dtype: Any) -> Any:
@@ -57,4 +67,5 @@ def filled(shape: Shape, value: Any, dtype: Any) -> Any:
         return jnp.full(shape, value, dtype)
     if isinstance(value, jax.Array):
         raise NeedsProgramError
+    take_place(shape)
     return np.full(shape, value, dtype)

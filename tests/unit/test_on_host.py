@@ -1,5 +1,7 @@
 """Parameters drawn by NumPy are those that the compiled program draws, bit for bit."""
 
+import math
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -69,6 +71,16 @@ def test_large_arrays_are_left_to_a_program():
         return random.uniform(random.keras_seed(0), (1025, 1024))
 
     assert random.drawn_on_host(draw) is None
+
+
+@pytest.mark.parametrize("stack", [[layers.dense(2**31 - 1)], [layers.dense(512)] * 300])
+def test_shapes_alone_make_no_large_arrays(stack, monkeypatch):
+    made = []
+    full = np.full
+    monkeypatch.setattr(np, "full", lambda shape, *rest: made.append(math.prod(shape)) or full(shape, *rest))
+    model = jaxgd.sequential(stack, 512)
+    assert len(jax.eval_shape(model.init)) == len(stack)
+    assert sum(made) < 2**20
 
 
 def test_a_traced_seed_is_left_to_a_program():
