@@ -14,7 +14,9 @@ from jaxgd.cli.options import output_options
 @click.argument("source", metavar="A", shell_complete=completing.path)
 @click.argument("target", metavar="B", shell_complete=completing.path)
 @click.option(
-    "--model", metavar="MODEL", help="A .keras or .h5 file: whose weights A holds, if it is weights alone."
+    "--model",
+    metavar="MODEL",
+    help="A .keras or .h5 file: whose weights A holds, if it is weights alone, and their optimizer.",
 )
 @click.option("--weights-only", is_flag=True, help="Leave out what the model was compiled with.")
 @output_options
@@ -43,7 +45,8 @@ def command(
         dtype = keras_files.dtype_of(model or source)
         with precision_of(dtype):
             whose = None if model is None else keras_files.architecture(model)
-            found, params, training = keras_files.load(source, model=whose, training=not weights_only)
+            compiled = False if weights_only else _compiled(source, model)
+            found, params, training = keras_files.load(source, model=whose, training=compiled)
             kept = None if target.endswith(".safetensors") else training
             keras_files.save(target, found, params, kept)
     facts = {"from": source, "to": target, **_facts(params, kept)}
@@ -52,6 +55,18 @@ def command(
     output.line(f"{target}: {facts['parameters']:,} parameters, {_said(kept)}")
     if as_json:
         output.json(facts)
+
+
+def _compiled(source: str, model: str | None) -> Any:
+    """What weights alone were trained with: MODEL says it, if they come with an optimizer's state."""
+    from jaxgd import keras_files
+
+    if model is None or not keras_files.holds_state_alone(source):
+        return True
+    training = keras_files.load(model)[2]
+    if training is None:
+        click.echo(f"Note: {model} is not compiled: the optimizer's state in {source} is left out.", err=True)
+    return training or True
 
 
 def _facts(params: Any, training: Any) -> dict[str, Any]:

@@ -2,8 +2,18 @@
 
 from jaxgd.keras_files.describing import describe, facts
 from jaxgd.keras_files.errors import KerasFileError
-from jaxgd.keras_files.reader import architecture, dtype_of, load
+from jaxgd.keras_files.reader import architecture, dtype_of, holds_state_alone, load
 from jaxgd.keras_files.training import KerasTraining
 from jaxgd.keras_files.writer import save
 
-__all__ = ["KerasFileError", "KerasTraining", "architecture", "describe", "dtype_of", "facts", "load", "save"]
+__all__ = [
+    "KerasFileError",
+    "KerasTraining",
+    "architecture",
+    "describe",
+    "dtype_of",
+    "facts",
+    "holds_state_alone",
+    "load",
+    "save",
+]

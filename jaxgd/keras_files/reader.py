@@ -104,7 +104,7 @@ def _expected(training: bool | KerasTraining, file: ArrayFile) -> KerasTraining 
     """What the caller says that weights alone were trained with; the state must then be there."""
     if not isinstance(training, KerasTraining):
         return None
-    if not any(path.startswith(_OPTIMIZER) for path in file.shapes):
+    if not _has_state(file):
         raise KerasFileError("the file holds no state of an optimizer; leave training out.")
     return training
 
@@ -136,6 +136,22 @@ def dtype_of(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> str
     """
     with jax.enable_x64(True):
         return architecture(path, max_bytes=max_bytes).dtype
+
+
+def holds_state_alone(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> bool:
+    """Whether it is a file of weights alone that has the state of an optimizer too, but not whose it is.
+
+    Raises: as `load`.
+    """
+    with failing_in("the file"), open(path, "rb") as file:
+        if not is_hdf5(file):
+            return False
+        with ArrayFile(file, max_bytes) as arrays:
+            return not legacy.is_whole_model(arrays) and _has_state(arrays)
+
+
+def _has_state(file: ArrayFile) -> bool:
+    return any(path.startswith(_OPTIMIZER) for path in file.shapes)
 
 
 def _metadata(archive: Archive) -> tuple[Any, dict[str, Any]]:

@@ -170,6 +170,21 @@ def test_bad_input(here, arguments, message):
     assert sorted(path.name for path in here.iterdir() if path.name != "runs") == ["m.keras", "w.weights.h5"]
 
 
+def test_convert_takes_the_state_of_an_optimizer_along(here):
+    one = jaxgd.load("m.keras")
+    call("convert", "m.keras", "s.weights.h5")
+    assert facts("convert", "s.weights.h5", "n.keras", "--model", "m.keras")["iterations"] == 15
+    again = jaxgd.load("n.keras")
+    jax.tree.map(np.testing.assert_array_equal, again[2].opt_state, one[2].opt_state)
+    call("convert", "m.keras", "bare.keras", "--weights-only")
+    said = call("convert", "s.weights.h5", "o.keras", "--model", "bare.keras")
+    assert "bare.keras is not compiled: the optimizer's state in s.weights.h5 is left out" in said.stderr
+    assert (
+        facts("convert", "s.weights.h5", "p.keras", "--model", "m.keras", "--weights-only")["optimizer"]
+        is None
+    )
+
+
 def test_convert_there_and_back(here):
     assert facts("convert", "m.keras", "w.safetensors")["optimizer"] is None
     call("convert", "w.safetensors", "w.weights.h5", "--model", "m.keras")
