@@ -15,3 +15,9 @@ def test_local_links_lead_somewhere(page):
     targets = re.findall(r"\]\(([^)#\s]+)[^)]*\)", text)
     missing = [each for each in targets if "://" not in each and not (page.parent / each).exists()]
     assert not missing
+
+
+def test_commands_name_scripts_that_are_there():
+    named = {name for page in PAGES for name in re.findall(r"python (scripts/[\w/]+\.py)", page.read_text())}
+    assert len(named) > 10
+    assert not [name for name in sorted(named) if not (ROOT / name).exists()]
