@@ -8,9 +8,11 @@ import polars as pl
 import pytest
 from exchanging import in_turn
 
-from jaxgd.data import DataError, Table, read
-from jaxgd.data.shares import SharedTable, read_shared, table
+from jaxgd.data import DataError, Table, prepare, read
+from jaxgd.data.shares import SharedTable, prepare_shared, read_shared, table
 from jaxgd.data.shares.files import Process
+from jaxgd.data.streams import Wishes, stream
+from jaxgd.data.streams.facts import ColumnFacts
 
 
 @pytest.fixture(autouse=True)
@@ -23,6 +25,19 @@ def shared(paths):
     return in_turn(
         len(paths), lambda number, exchange: read_shared(paths[number], Process(number, len(paths), exchange))
     )
+
+
+def prepared(path, count, **wishes):
+    """What so many processes make of a file together."""
+
+    def work(number, exchange):
+        def gather(values):
+            return [np.array(each, np.int32) for each in exchange(values.tolist())]
+
+        process = Process(number, count, exchange)
+        return prepare_shared(read_shared(path, process), Wishes(**wishes), gather, process.share)
+
+    return in_turn(count, work)
 
 
 @pytest.mark.parametrize("count", [2, 3, 7])
@@ -99,3 +114,54 @@ def test_damage_in_a_share_is_named_with_its_place(tmp_path, row, message):
     reader = Process(1, 2, lambda value: [0, value] if isinstance(value, int) else [value, value])
     with pytest.raises(DataError, match=message):
         read_shared(path, reader)
+
+
+@pytest.mark.parametrize(
+    ("rows", "missing"),
+    [
+        ([f"u{k % 2},x{k % 2},{k % 3}" for k in range(400)], "error"),  # no column of numbers but the target
+        ([f"{k / 7},x{k % 2},{'' if k > 300 and k % 5 == 0 else k % 3}" for k in range(400)], "drop"),
+        ([f"{k / 7},x{k % 2},{'' if k == 7 else k * 0.5 + 1e17}" for k in range(400)], "drop"),
+        ([f"{k % 2},x{k % 2},{2**63 - 1 - k % 4}" for k in range(400)], "error"),
+        ([f"{2**63 - 1 - k % 2},x{k % 2},{k % 3}" for k in range(400)], "error"),
+        ([f"{2**53 + k % 5},x{k % 2},{k + 0.5}" for k in range(400)], "error"),
+    ],
+)
+def test_a_target_is_what_it_is_to_one_process(tmp_path, rows, missing):
+    path = tmp_path / "rows.csv"
+    path.write_text("\n".join(["a,b,y", *rows]))
+    wishes = {"missing": missing, "categories": ("a",) if rows[0].startswith(str(2**53)) else ()}
+    of_one = outcome(lambda: prepare(read(path), **wishes))
+    assert {outcome(lambda: stream(tmp_path, **wishes)), *outcomes(path, wishes)} == {of_one}
+
+
+def outcome(work):
+    """The encoding that comes of it, or the end of the message that refuses it."""
+    try:
+        return work().encoding
+    except DataError as error:
+        return str(error).rpartition(":")[2]
+
+
+def outcomes(path, wishes):
+    try:
+        return {each.encoding for each in prepared(path, 2, **wishes)}
+    except DataError as error:
+        return {str(error).rpartition(":")[2]}
+
+
+def test_names_are_collected_no_longer_once_they_are_too_many():
+    words = np.array([f"w{k}" for k in range(3000)], dtype=object)
+    facts = [ColumnFacts(name, True, "float32") for name in ("number", "word")]
+    whole = Table.from_columns({"number": np.arange(3000) / 7, "word": words})
+    for each in facts:
+        for _ in range(2):
+            each.add(whole, np.ones(3000, bool), np.ones(3000, bool))
+        assert len(each.names) == len(ColumnFacts.joined([each] * 2).names) == 1001
+
+
+def test_classes_that_are_too_many_are_not_counted(tmp_path):
+    path = tmp_path / "rows.csv"
+    path.write_text("a,y\n" + "".join(f"{k},w{k % 1500}\n" for k in range(3000)))
+    with pytest.raises(DataError, match="more than 1000 classes, expected at most 1000"):
+        prepared(path, 2)
