@@ -52,10 +52,6 @@ class SharedTable:
         """How many rows this process has made into columns so far."""
         return self.file.rows_read
 
-    def is_known_as(self, fingerprint: str) -> bool:
-        """As that of `Table`, but for what versions recorded that knew no shares."""
-        return fingerprint == self.fingerprint
-
     def take(self, rows: np.ndarray) -> Table:
         """Some rows of the file, int64 in increasing order; those that others have read are read here too.
 
