@@ -9,7 +9,7 @@ import pytest
 from exchanging import in_turn
 
 from jaxgd.data import DataError, Table, prepare, read
-from jaxgd.data.shares import SharedTable, prepare_shared, read_shared, table
+from jaxgd.data.shares import SharedTable, files, prepare_shared, read_shared, table
 from jaxgd.data.shares.files import Process
 from jaxgd.data.streams import Wishes, stream
 from jaxgd.data.streams.facts import ColumnFacts
@@ -104,16 +104,76 @@ def test_a_small_file_is_read_whole(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        (b"1,2,3\n", r"row [\d,]+: 3 fields, expected 2 as in the header"),
-        (b'1,"2\n', "a quote that is never closed|a quote in the middle of a field"),
+        (b"1,2,3\n", "line 302: 3 fields, expected 2 as in the header"),
+        (b'1,"2\n', "line 322: unexpected end of data"),
     ],
 )
-def test_damage_in_a_share_is_named_with_its_place(tmp_path, row, message):
+def test_damage_is_named_as_one_process_names_it(tmp_path, monkeypatch, row, message):
+    """Of a file that no process may read whole, with its place in the share."""
     path = tmp_path / "rows.csv"
     path.write_bytes(b"n,y\n" + b"1,2\n" * 300 + row + b"1,2\n" * 20)
-    reader = Process(1, 2, lambda value: [0, value] if isinstance(value, int) else [value, value])
     with pytest.raises(DataError, match=message):
-        read_shared(path, reader)
+        shared([path] * 2)
+    monkeypatch.setattr(table, "DEFAULT_MAX_BYTES", 1000)
+    with pytest.raises(DataError, match=r"Rows are counted from byte \d+ of the file"):
+        shared([path] * 2)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        'n,word\n1,a 5" pipe\n' + "2,b\n" * 100,
+        'n,word\n1, "a"\n' + "2,b\n" * 100,
+        "n,word\n1,a\r" + "2,b\n" * 100,
+        "n,word\r" + "2,b\n" * 100,
+        "n,word\r" + "2,b\r" * 100,
+    ],
+)
+def test_text_that_cannot_be_cut_is_read_whole_by_all(tmp_path, content):
+    path = tmp_path / "rows.csv"
+    path.write_bytes(content.encode())
+    whole = read(path)
+    assert [each.fingerprint for each in shared([path] * 3)] == [whole.fingerprint] * 3
+
+
+@pytest.mark.parametrize("sizes", [(1000, 100), (1000, 0), (100, 1000)])
+def test_a_file_of_another_size_is_refused_by_process(tmp_path, monkeypatch, sizes):
+    """Whether or not it is large enough to be divided, and whether it is there."""
+    monkeypatch.setattr(table, "SMALLEST", 500)
+    paths = [tmp_path / f"{size}.csv" for size in sizes]
+    for path, size in zip(paths, sizes, strict=True):
+        if size:
+            path.write_text("n,y\n" + "1,2\n" * (size // 4))
+    with pytest.raises(
+        DataError, match=r"process 1 has another file \((no file|[\d,]+ bytes)\) than process 0"
+    ):
+        shared(paths)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "npy"])
+def test_a_share_that_is_too_large_is_refused_before_it_is_read(tmp_path, monkeypatch, suffix):
+    path = tmp_path / f"rows.{suffix}"
+    if suffix == "npy":
+        np.save(path, np.ones((1000, 2), np.float32))
+    else:
+        path.write_text("n,y\n" + "1,2\n" * 4000)
+    monkeypatch.setattr(files, "DEFAULT_MAX_BYTES", 7990)
+    with pytest.raises(
+        DataError, match=r"the share of process \d: needs 8,000 bytes, expected at most 7,990"
+    ):
+        shared([path] * 2)
+    assert isinstance(shared([path] * 3)[0], SharedTable)
+
+
+def test_a_share_that_memory_does_not_hold_is_refused(tmp_path, monkeypatch):
+    def read_nothing(*arguments):
+        raise MemoryError
+
+    path = tmp_path / "rows.npy"
+    np.save(path, np.ones((1000, 2)))
+    monkeypatch.setattr(files.NpyShare, "read", read_nothing)
+    with pytest.raises(DataError, match=r"rows.npy: does not fit in memory\. Start more processes\."):
+        shared([path] * 2)
 
 
 @pytest.mark.parametrize(
