@@ -13,6 +13,10 @@ from jaxgd.data.shares import SharedTable, files, prepare_shared, read_shared, t
 from jaxgd.data.shares.files import Process
 from jaxgd.data.streams import Wishes, stream
 from jaxgd.data.streams.facts import ColumnFacts
+from jaxgd.runs import started
+from jaxgd.runs.reading import RunError
+from jaxgd.runs.settings import Settings
+from jaxgd.runs.started import Started
 
 
 @pytest.fixture(autouse=True)
@@ -134,6 +138,24 @@ def test_text_that_cannot_be_cut_is_read_whole_by_all(tmp_path, content):
     path.write_bytes(content.encode())
     whole = read(path)
     assert [each.fingerprint for each in shared([path] * 3)] == [whole.fingerprint] * 3
+
+
+def test_a_run_that_an_earlier_version_began_reads_the_whole_in_each_process(tmp_path, monkeypatch):
+    """As that version did; its fingerprint cannot be put together of shares."""
+    path = tmp_path / "rows.csv"
+    path.write_text("n,y\n" + "1,2\n" * 400)
+    whole, share = read(path), shared([path] * 2)[1]
+    monkeypatch.setattr(started, "_read", lambda where: share)
+
+    def found(fingerprint):
+        facts = {"rows": 400, "columns": 2, "fingerprint": fingerprint, "path": str(path), "source": "rows"}
+        return Started("", Settings(data=str(path)), facts).table()
+
+    assert (type(found(whole.fingerprint)), found(whole.fingerprint).source) == (SharedTable, "rows")
+    former = found(whole._former_fingerprint)
+    assert (type(former), former.source, former.is_former) == (Table, "rows", True)
+    with pytest.raises(RunError, match="data has changed since the run began: fingerprint 0000, now"):
+        found("0000")
 
 
 @pytest.mark.parametrize("sizes", [(1000, 100), (1000, 0), (100, 1000)])

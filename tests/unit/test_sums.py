@@ -61,6 +61,16 @@ def test_numbers_of_no_size_and_of_the_largest(values):
     assert found.variance[0] == 0
 
 
+@pytest.mark.parametrize("value", [np.inf, -np.inf, -1e151])
+def test_numbers_whose_squares_have_no_sum_are_refused(value):
+    values = np.array([[1.0, 2.0], [np.nan, value], [3.0, 4.0]])
+    with pytest.raises(ValueError, match=r"below 2\*\*500"):
+        moments(values)
+    with pytest.raises(ValueError, match=r"below 2\*\*500"):
+        parts_of(values, [1])
+    assert np.isfinite(moments(np.array([[1.0], [1e150]])).variance).all()
+
+
 def test_a_column_without_a_number_has_no_mean():
     assert np.isnan(moments(np.full((4, 1), np.nan)).mean[0])
 
