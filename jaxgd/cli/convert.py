@@ -45,14 +45,14 @@ def command(
         dtype = keras_files.dtype_of(model or source)
         with precision_of(dtype):
             whose = None if model is None else keras_files.architecture(model)
+            weights_only = weights_only or target.endswith(".safetensors")
             compiled = False if weights_only else _compiled(source, model)
             found, params, training = keras_files.load(source, model=whose, training=compiled)
-            kept = None if target.endswith(".safetensors") else training
-            keras_files.save(target, found, params, kept)
-    facts = {"from": source, "to": target, **_facts(params, kept)}
+            keras_files.save(target, found, params, training)
+    facts = {"from": source, "to": target, **_facts(params, training)}
     for note in training.notes if training is not None else ():
         click.echo(f"Note: {note}", err=True)
-    output.line(f"{target}: {facts['parameters']:,} parameters, {_said(kept)}")
+    output.line(f"{target}: {facts['parameters']:,} parameters, {_said(training)}")
     if as_json:
         output.json(facts)
 
@@ -63,9 +63,12 @@ def _compiled(source: str, model: str | None) -> Any:
 
     if model is None or not keras_files.holds_state_alone(source):
         return True
-    training = keras_files.load(model)[2]
+    try:
+        training, reason = keras_files.load(model)[2], "it is not compiled"
+    except keras_files.KerasFileError as error:
+        training, reason = None, str(error)
     if training is None:
-        click.echo(f"Note: {model} is not compiled: the optimizer's state in {source} is left out.", err=True)
+        click.echo(f"Note: the optimizer's state in {source} is left out. {model}: {reason}", err=True)
     return training or True
 
 

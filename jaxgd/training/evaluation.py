@@ -60,9 +60,9 @@ def evaluate(
         x.check_alone(y, sample_weight)
         named = {"loss": loss, "metrics": metrics, "weighted_metrics": weighted_metrics}
         return evaluate_stream(model, params, x, batch_size, **named, loss_weights=loss_weights)
-    num_rows, first = len(x), None
-    if isinstance(x, OwnRows):
-        x, y, first = x.rows, y.rows, x.first
+    own = x if isinstance(x, OwnRows) else None
+    if own is not None:
+        x, y = own.rows, y.rows
     y, weight = model_targets(model, y), model_weights(model, sample_weight)
     data = check_rows({"x": model_input(model, x), "y": y, "sample_weight": weight})
     objective = make_objective(
@@ -75,9 +75,10 @@ def evaluate(
         training=False,
     )
     data["y"] = check_targets(objective, data["y"])
+    num_rows = len(data["x"] if own is None else own)
     spec = evaluation_spec(objective, min(batch_size, num_rows))
     arguments = (model_scalars(model), params, data)
-    if first is None:
+    if own is None:
         values = compiled(_evaluate, spec, arguments).call(*arguments)
     else:
         values = _evaluated_together(spec, arguments, num_rows)

@@ -307,3 +307,16 @@ def test_a_stack_refuses_layers_of_several_inputs():
 def test_a_nested_model_of_another_dtype_is_refused():
     with pytest.raises(ValueError, match="give both the same"):
         jaxgd.sequential([jaxgd.mlp([2, 1], dtype="mixed_bfloat16"), layers.dense(1)], 2)
+
+
+def test_batches_of_an_evaluation_are_of_rows_not_of_inputs(rng):
+    model = graph({"a": 3, "b": 3}, {"sum": (layers.add(), ["a", "b"]), "y": (layers.dense(1), "sum")}, "y")
+    sizes = []
+
+    def loss(y_true, y_pred):
+        sizes.append(y_pred.shape[0])
+        return jnp.square(y_true - y_pred).mean(axis=-1)
+
+    x = {name: rng.normal(size=(21, 3)).astype("float32") for name in "ab"}
+    jaxgd.evaluate(model, model.init(0), x, np.zeros((21, 1), "float32"), loss=loss, batch_size=8)
+    assert max(sizes) == 8

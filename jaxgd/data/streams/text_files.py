@@ -155,13 +155,14 @@ class TextFiles:
         width: int,
         path: Path,
         last: int | None = None,
-        at_once: int = _BLOCK_BYTES,
+        at_once: int | None = None,
     ) -> Iterator[Place]:
         """Blocks of whole rows, in order, up to a place or the end."""
         first, group, rest = 0, 0, b""
         stream.seek(start)
         while True:
-            most = at_once if last is None else min(at_once, last - stream.tell())
+            most = at_once or _BLOCK_BYTES
+            most = most if last is None else min(most, last - stream.tell())
             more = stream.read(most)
             data = rest + more
             if not more and data and not data.endswith(b"\n"):
