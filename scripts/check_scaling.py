@@ -271,12 +271,15 @@ example.
   the rows that begin in its part of the bytes, of Parquet the row groups that its rows are in, of NPY its
   rows. What all rows decide together (kinds of columns, categories, gaps, means, variances, the fingerprint)
   is found by each for its share and put together, in sums that know no order, so that it has the same
-  bits for any number of hosts. Sent to all: these facts, and of a classification or with `--missing drop`
-  the label of every row, 4 bytes each, as each class has its part of what is held out: a host needs about
-  70 bytes for each row of the table while that is decided, and keeps 8 for each that trains. Of cells and
-  features it keeps its own. A few rows at either end of a share are another host's by the division; they
-  are read once more. Below 1 MiB, and of NPZ, every host reads all. A folder or a pattern is
-  [streamed](streaming.md), by one process.
+  bits for any number of hosts. Sent to all: these facts (of a column up to 1,001 categories), where blocks
+  of text begin, and of a classification or with `--missing drop` a label for every row of the table, 4
+  bytes each, as each class has its part of what is held out: a host needs about 70 bytes for each row
+  while that is decided, and keeps 8 for each that trains. Of cells and features it keeps its own. A few
+  rows at either end of a share are another host's by the division; they are read once more. A share may
+  take 8 GiB, as a file does that one process reads. Every host reads all of a file below 1 MiB, of NPZ, and
+  of text that cannot be cut at the ends of its rows: a quote in the middle of a field (`5" pipe`) or behind
+  a blank, a carriage return alone at the end of a line, and damage, which is named as one process would.
+  A folder or a pattern is [streamed](streaming.md), by one process.
 - **Process 0 writes** the run folder and the checkpoints; the folder must be shared, and a host that
   finds another checkpoint there is refused.
 - **Hosts that differ are refused by name**: settings, model, versions of the data, numbers of epochs.

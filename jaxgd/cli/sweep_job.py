@@ -127,6 +127,7 @@ def campaign_of(job: Job, folder: Path) -> Campaign:
     table = data.read(job.settings.data)
     if job.fingerprint is not None and not table.is_known_as(job.fingerprint):
         raise ValueError(f"{table.source}: the data has changed since the sweep began; begin another one.")
+    table = table if job.fingerprint is None else table.as_recorded(job.fingerprint)
     first = job.settings.seed
     seeds = range(first, first + check_integer("seeds", asked["seeds"], 1))
     trials = make_trials(job.settings, table, combinations, seeds, asked["folds"])

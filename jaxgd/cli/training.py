@@ -32,7 +32,7 @@ def check_manner(settings: "Settings", manner: Manner) -> None:
     """Refuse what cannot be done, before anything is.
 
     Raises:
-      BadInput: no library that writes event files; a profile of a stream.
+      BadInput: no library that writes event files; a profile of a stream, or of several processes.
       ValueError: more devices than there are.
     """
     from jaxgd.runs.plan import is_streamed

@@ -102,9 +102,11 @@ class Encoding:
         new = []
         for column in self.columns:
             if column.mean is not None:
-                mean = float(moments(columns.numbers(table, column.name)[:, None], exchange).mean[0])
+                values = columns.numbers(table, column.name)
+                mean = float(moments(values[:, None], exchange).mean[0])
                 if np.isnan(mean):
                     raise DataError(f"{columns.place(table, column.name)}: every cell is missing.")
+                mean = float(np.nanmean(values)) if table.is_former else mean
                 column = replace(column, mean=mean)
             new.append(column)
         return replace(self, columns=tuple(new))

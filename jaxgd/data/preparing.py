@@ -11,7 +11,7 @@ from jaxgd.data.encoding import Encoding
 from jaxgd.data.encoding_column import MISSING, EncodingColumn
 from jaxgd.data.errors import DataError, unknown
 from jaxgd.data.table import Table, is_missing, is_numeric
-from jaxgd.data.targets import MAX_CLASSES, analyse_target, choose_target, integers_again
+from jaxgd.data.targets import MAX_CLASSES, analyse_target, choose_target, integers_again, too_many
 
 _GAP_ADVICE = "Give missing='mean' or missing='drop' (--missing mean, --missing drop), or fill them."
 
@@ -151,7 +151,7 @@ def _fit(table: Table, name: str, is_category: bool, missing: str) -> EncodingCo
     categories = columns.category_names(table, name)
     if len(categories) > MAX_CLASSES:
         raise DataError(
-            f"{columns.place(table, name)}: {len(categories)} categories, expected at most {MAX_CLASSES}. "
-            f"An identifier is no feature: give exclude=[{name!r}]."
+            f"{columns.place(table, name)}: {too_many(categories)} categories, expected at most "
+            f"{MAX_CLASSES}. An identifier is no feature: give exclude=[{name!r}]."
         )
     return EncodingColumn(name, "category", tuple(categories))

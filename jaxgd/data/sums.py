@@ -15,6 +15,8 @@ Exchange: TypeAlias = Callable[[Any], list[Any]]
 """Gives what every process brings, as JSON takes it, in the order of the processes."""
 
 _BITS = 30
+_LARGEST = 2.0**500
+"""From here on sums of squares are too large for float64."""
 _AT_ONCE = 16_384
 """Rows that are looked at together."""
 
@@ -57,15 +59,15 @@ def part_sum(values: np.ndarray, exponent: np.ndarray, about: np.ndarray | None 
     """int64[2, columns]: the sum of a part of the rows, missing ones apart, in whole numbers.
 
     Args:
-      values: float64[rows, columns], NaN for missing.
+      values: float64[rows, columns], NaN for missing; below 2**500 in size.
       exponent: of all parts; see `Extent`. Of squares it is that of the squares.
       about: float64[columns]: sums the squares of the distances from it instead.
     """
     total, scale = np.zeros((2, values.shape[1]), np.int64), np.ldexp(1.0, _BITS - exponent)
     for first in range(0, len(values), _AT_ONCE):
         block = values[first : first + _AT_ONCE]
-        block = (block if about is None else np.square(block - about)) * scale
-        block[np.isnan(block)] = 0.0
+        present = ~np.isnan(block)
+        block = np.where(present, block if about is None else np.square(block - about), 0.0) * scale
         whole = np.rint(block)
         rest = np.rint((block - whole) * 2.0**_BITS)
         # whole numbers below 2**30 and fewer rows than 2**20: their sums are exact as floats
@@ -100,11 +102,16 @@ def moments(values: np.ndarray, exchange: Exchange = alone) -> Moments:
       values: of this process.
       exchange: gives what every process gives it, in their order, as JSON takes it; one is alone without it.
 
+    Raises:
+      ValueError: a number of 2**500 or more in size, in any process.
+
     >>> moments(np.array([[1.0, 5.0], [2.0, np.nan], [6.0, 5.0]])).mean.tolist()
     [3.0, 5.0]
     """
     extents = exchange([each.tolist() for each in Extent.of(values)])
     extent = joined([Extent(*(np.asarray(each, np.float64) for each in one)) for one in extents])
+    if (np.maximum(-extent.low, extent.high) >= _LARGEST)[extent.rows > 0].any():
+        raise ValueError("values: expected numbers below 2**500 in size; scale the column down.")
     exponent = extent.exponent()
     mean = mean_of(_all(exchange, part_sum(values, exponent)), exponent, extent.rows)
     exponent = 2 * extent.about(mean).exponent()

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -37,6 +37,7 @@ class Table:
         NaN in float64 and None in object; int64 and bool have none.
       source: a description of where the rows came from, for messages.
       format: `csv`, `tsv`, `parquet`, `npz`, `npy`, `embedded` or `memory`.
+      is_former: whether means and variances are sums in the order of the rows; see `as_recorded`.
 
     Raises:
       DataError: no rows, no columns, lengths that differ, a name that is empty or met twice.
@@ -50,6 +51,7 @@ class Table:
     columns: tuple[np.ndarray, ...]
     source: str = "memory"
     format: str = "memory"
+    is_former: bool = False
 
     def __post_init__(self) -> None:
         check_names(self.names, self.source)
@@ -111,7 +113,7 @@ class Table:
         places = np.asarray(rows, dtype=np.int64)
         if places.size and not 0 <= places.min() <= places.max() < self.num_rows:
             raise DataError(f"{self.source}: row numbers outside [0, {self.num_rows}).")
-        return Table(self.names, tuple(column[places] for column in self.columns), self.source, self.format)
+        return replace(self, columns=tuple(column[places] for column in self.columns))
 
     def describe(self) -> tuple[ColumnSummary, ...]:
         """One summary a column, in order: name, kind, distinct values, missing cells, the first value.
@@ -146,6 +148,14 @@ class Table:
     def is_known_as(self, fingerprint: str) -> bool:
         """Whether a fingerprint is this table's, or what an earlier version recorded as that."""
         return fingerprint == self.fingerprint or fingerprint == self._former_fingerprint
+
+    def as_recorded(self, fingerprint: str) -> "Table":
+        """The same rows for a run that knows them by this fingerprint.
+
+        Means and variances are found as the version that recorded it found them, to the last bit: what was
+        begun with them goes on.
+        """
+        return replace(self, is_former=fingerprint != self.fingerprint)
 
     @cached_property
     def _former_fingerprint(self) -> str:

@@ -1,5 +1,6 @@
 """Which column is the target, and what there is to learn from it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,8 +16,10 @@ TARGET_NAMES = ("target", "label", "class", "y")
 MAX_CLASSES = 1000
 """More classes, or categories in a column, are taken for identifiers."""
 
+EXACT_IN_FLOAT = 2.0**53
+"""Up to here float64 holds every integer."""
+
 _FEW = 20
-_EXACT_IN_FLOAT = 2.0**53
 _INT32 = np.iinfo(np.int32)
 
 
@@ -72,10 +75,15 @@ def analyse_target(table: Table, name: str, task: str | None) -> Target:
     return Target(name, task or ("binary" if len(classes) == 2 else "multiclass"), classes)
 
 
+def too_many(names: Sequence[str]) -> str:
+    """The number of names beyond `MAX_CLASSES`, for messages: with the first one counting may have ended."""
+    return f"more than {MAX_CLASSES}" if len(names) == MAX_CLASSES + 1 else str(len(names))
+
+
 def integers_again(kept: np.ndarray, before: np.ndarray) -> np.ndarray:
     """What is left of a target without its gaps, as int64 if the gaps alone had made integers float64."""
     had_gaps = bool(is_missing(before).any())
-    if had_gaps and kept.dtype.kind == "f" and _all_whole(kept) and np.abs(kept).max() <= _EXACT_IN_FLOAT:
+    if had_gaps and kept.dtype.kind == "f" and _all_whole(kept) and np.abs(kept).max() <= EXACT_IN_FLOAT:
         return kept.astype(np.int64)
     return kept
 
@@ -109,7 +117,7 @@ def _classes(table: Table, name: str) -> tuple[str, ...]:
         raise DataError(f"{columns.place(table, name)}: only one class ({classes[0][:60]!r}), expected two.")
     if len(classes) > MAX_CLASSES:
         raise DataError(
-            f"{columns.place(table, name)}: {len(classes)} classes, expected at most {MAX_CLASSES}."
+            f"{columns.place(table, name)}: {too_many(classes)} classes, expected at most {MAX_CLASSES}."
         )
     return tuple(classes)
 

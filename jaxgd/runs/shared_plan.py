@@ -66,7 +66,9 @@ class SharedPlan(AnyPlan):
 def read_together(path: str) -> data.Table | SharedTable:
     """The table of a path, of which each of several processes reads its share. Raises as `data.read`."""
     exchange = partial(hosts.meet, "reading the data", timeout=_PATIENCE)
-    return read_shared(path, Process(hosts.process_id(), hosts.num_processes(), exchange))
+    table = read_shared(path, Process(hosts.process_id(), hosts.num_processes(), exchange))
+    exchange("has read")  # a whole table, which others may not have yet
+    return table
 
 
 def make_shared_plan(settings: Settings, table: SharedTable) -> SharedPlan:
@@ -75,6 +77,7 @@ def make_shared_plan(settings: Settings, table: SharedTable) -> SharedPlan:
     x, y = shared.training.x, shared.training.y
     measures = partial(measured, x, y, shared.encoding, table.process.exchange)
     network = planned_network(settings, shared.encoding, measures)
+    table.process.exchange("has its rows")  # others may still read what came to them by the division
     held_out = 0 if shared.held_out is None else shared.held_out.total
     found = Facts(
         source=table.source,

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from jaxgd._atomic import write_text
 from jaxgd._environment import environment
-from jaxgd.data import read
+from jaxgd.data import Table, read
 from jaxgd.runs import folder as names
 from jaxgd.runs.plan import AnyPlan, is_streamed
 from jaxgd.runs.reading import RunError, with_new_settings
@@ -42,10 +42,13 @@ class Started(NamedTuple):
             stream = open_stream(replace(self.settings, data=place))
             self._check(stream.file_rows, len(stream.names), stream.fingerprint)
             return stream
-        table = _read(place or self.settings.data)
-        recorded = self.data["fingerprint"]
-        found = recorded if table.is_known_as(recorded) else table.fingerprint
-        self._check(table.num_rows, len(table.names), found)
+        where, recorded = place or self.settings.data, self.data["fingerprint"]
+        table = _read(where)
+        if not isinstance(table, Table) and table.fingerprint != recorded:
+            table = read(where)  # an earlier version, which knew no shares, may have recorded it
+        known = isinstance(table, Table) and table.is_known_as(recorded)
+        self._check(table.num_rows, len(table.names), recorded if known else table.fingerprint)
+        table = table.as_recorded(recorded) if isinstance(table, Table) else table
         return replace(table, source=self.data["source"])
 
     def _check(self, *found: Any) -> None:

@@ -8,9 +8,15 @@ import polars as pl
 import pytest
 from exchanging import in_turn
 
-from jaxgd.data import DataError, Table, read
-from jaxgd.data.shares import SharedTable, read_shared, table
+from jaxgd.data import DataError, Table, prepare, read
+from jaxgd.data.shares import SharedTable, files, prepare_shared, read_shared, table
 from jaxgd.data.shares.files import Process
+from jaxgd.data.streams import Wishes, stream
+from jaxgd.data.streams.facts import ColumnFacts
+from jaxgd.runs import started
+from jaxgd.runs.reading import RunError
+from jaxgd.runs.settings import Settings
+from jaxgd.runs.started import Started
 
 
 @pytest.fixture(autouse=True)
@@ -23,6 +29,19 @@ def shared(paths):
     return in_turn(
         len(paths), lambda number, exchange: read_shared(paths[number], Process(number, len(paths), exchange))
     )
+
+
+def prepared(path, count, **wishes):
+    """What so many processes make of a file together."""
+
+    def work(number, exchange):
+        def gather(values):
+            return [np.array(each, np.int32) for each in exchange(values.tolist())]
+
+        process = Process(number, count, exchange)
+        return prepare_shared(read_shared(path, process), Wishes(**wishes), gather, process.share)
+
+    return in_turn(count, work)
 
 
 @pytest.mark.parametrize("count", [2, 3, 7])
@@ -89,13 +108,142 @@ def test_a_small_file_is_read_whole(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        (b"1,2,3\n", r"row [\d,]+: 3 fields, expected 2 as in the header"),
-        (b'1,"2\n', "a quote that is never closed|a quote in the middle of a field"),
+        (b"1,2,3\n", "line 302: 3 fields, expected 2 as in the header"),
+        (b'1,"2\n', "line 322: unexpected end of data"),
     ],
 )
-def test_damage_in_a_share_is_named_with_its_place(tmp_path, row, message):
+def test_damage_is_named_as_one_process_names_it(tmp_path, monkeypatch, row, message):
+    """Of a file that no process may read whole, with its place in the share."""
     path = tmp_path / "rows.csv"
     path.write_bytes(b"n,y\n" + b"1,2\n" * 300 + row + b"1,2\n" * 20)
-    reader = Process(1, 2, lambda value: [0, value] if isinstance(value, int) else [value, value])
     with pytest.raises(DataError, match=message):
-        read_shared(path, reader)
+        shared([path] * 2)
+    monkeypatch.setattr(table, "DEFAULT_MAX_BYTES", 1000)
+    with pytest.raises(DataError, match=r"Rows are counted from byte \d+ of the file"):
+        shared([path] * 2)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        'n,word\n1,a 5" pipe\n' + "2,b\n" * 100,
+        'n,word\n1, "a"\n' + "2,b\n" * 100,
+        "n,word\n1,a\r" + "2,b\n" * 100,
+        "n,word\r" + "2,b\n" * 100,
+        "n,word\r" + "2,b\r" * 100,
+    ],
+)
+def test_text_that_cannot_be_cut_is_read_whole_by_all(tmp_path, content):
+    path = tmp_path / "rows.csv"
+    path.write_bytes(content.encode())
+    whole = read(path)
+    assert [each.fingerprint for each in shared([path] * 3)] == [whole.fingerprint] * 3
+
+
+def test_a_run_that_an_earlier_version_began_reads_the_whole_in_each_process(tmp_path, monkeypatch):
+    """As that version did; its fingerprint cannot be put together of shares."""
+    path = tmp_path / "rows.csv"
+    path.write_text("n,y\n" + "1,2\n" * 400)
+    whole, share = read(path), shared([path] * 2)[1]
+    monkeypatch.setattr(started, "_read", lambda where: share)
+
+    def found(fingerprint):
+        facts = {"rows": 400, "columns": 2, "fingerprint": fingerprint, "path": str(path), "source": "rows"}
+        return Started("", Settings(data=str(path)), facts).table()
+
+    assert (type(found(whole.fingerprint)), found(whole.fingerprint).source) == (SharedTable, "rows")
+    former = found(whole._former_fingerprint)
+    assert (type(former), former.source, former.is_former) == (Table, "rows", True)
+    with pytest.raises(RunError, match="data has changed since the run began: fingerprint 0000, now"):
+        found("0000")
+
+
+@pytest.mark.parametrize("sizes", [(1000, 100), (1000, 0), (100, 1000)])
+def test_a_file_of_another_size_is_refused_by_process(tmp_path, monkeypatch, sizes):
+    """Whether or not it is large enough to be divided, and whether it is there."""
+    monkeypatch.setattr(table, "SMALLEST", 500)
+    paths = [tmp_path / f"{size}.csv" for size in sizes]
+    for path, size in zip(paths, sizes, strict=True):
+        if size:
+            path.write_text("n,y\n" + "1,2\n" * (size // 4))
+    with pytest.raises(
+        DataError, match=r"process 1 has another file \((no file|[\d,]+ bytes)\) than process 0"
+    ):
+        shared(paths)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "npy"])
+def test_a_share_that_is_too_large_is_refused_before_it_is_read(tmp_path, monkeypatch, suffix):
+    path = tmp_path / f"rows.{suffix}"
+    if suffix == "npy":
+        np.save(path, np.ones((1000, 2), np.float32))
+    else:
+        path.write_text("n,y\n" + "1,2\n" * 4000)
+    monkeypatch.setattr(files, "DEFAULT_MAX_BYTES", 7990)
+    with pytest.raises(
+        DataError, match=r"the share of process \d: needs 8,000 bytes, expected at most 7,990"
+    ):
+        shared([path] * 2)
+    assert isinstance(shared([path] * 3)[0], SharedTable)
+
+
+def test_a_share_that_memory_does_not_hold_is_refused(tmp_path, monkeypatch):
+    def read_nothing(*arguments):
+        raise MemoryError
+
+    path = tmp_path / "rows.npy"
+    np.save(path, np.ones((1000, 2)))
+    monkeypatch.setattr(files.NpyShare, "read", read_nothing)
+    with pytest.raises(DataError, match=r"rows.npy: does not fit in memory\. Start more processes\."):
+        shared([path] * 2)
+
+
+@pytest.mark.parametrize(
+    ("rows", "missing"),
+    [
+        ([f"u{k % 2},x{k % 2},{k % 3}" for k in range(400)], "error"),  # no column of numbers but the target
+        ([f"{k / 7},x{k % 2},{'' if k > 300 and k % 5 == 0 else k % 3}" for k in range(400)], "drop"),
+        ([f"{k / 7},x{k % 2},{'' if k == 7 else k * 0.5 + 1e17}" for k in range(400)], "drop"),
+        ([f"{k % 2},x{k % 2},{2**63 - 1 - k % 4}" for k in range(400)], "error"),
+        ([f"{2**63 - 1 - k % 2},x{k % 2},{k % 3}" for k in range(400)], "error"),
+        ([f"{2**53 + k % 5},x{k % 2},{k + 0.5}" for k in range(400)], "error"),
+    ],
+)
+def test_a_target_is_what_it_is_to_one_process(tmp_path, rows, missing):
+    path = tmp_path / "rows.csv"
+    path.write_text("\n".join(["a,b,y", *rows]))
+    wishes = {"missing": missing, "categories": ("a",) if rows[0].startswith(str(2**53)) else ()}
+    of_one = outcome(lambda: prepare(read(path), **wishes))
+    assert {outcome(lambda: stream(tmp_path, **wishes)), *outcomes(path, wishes)} == {of_one}
+
+
+def outcome(work):
+    """The encoding that comes of it, or the end of the message that refuses it."""
+    try:
+        return work().encoding
+    except DataError as error:
+        return str(error).rpartition(":")[2]
+
+
+def outcomes(path, wishes):
+    try:
+        return {each.encoding for each in prepared(path, 2, **wishes)}
+    except DataError as error:
+        return {str(error).rpartition(":")[2]}
+
+
+def test_names_are_collected_no_longer_once_they_are_too_many():
+    words = np.array([f"w{k}" for k in range(3000)], dtype=object)
+    facts = [ColumnFacts(name, True, "float32") for name in ("number", "word")]
+    whole = Table.from_columns({"number": np.arange(3000) / 7, "word": words})
+    for each in facts:
+        for _ in range(2):
+            each.add(whole, np.ones(3000, bool), np.ones(3000, bool))
+        assert len(each.names) == len(ColumnFacts.joined([each] * 2).names) == 1001
+
+
+def test_classes_that_are_too_many_are_not_counted(tmp_path):
+    path = tmp_path / "rows.csv"
+    path.write_text("a,y\n" + "".join(f"{k},w{k % 1500}\n" for k in range(3000)))
+    with pytest.raises(DataError, match="more than 1000 classes, expected at most 1000"):
+        prepared(path, 2)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxgd.data.errors import DEFAULT_MAX_BYTES, DataError
+from jaxgd.data.errors import DEFAULT_MAX_BYTES, DataError, check_bytes
 from jaxgd.data.parquet import read_parquet
 from jaxgd.data.streams import npy_files
 from jaxgd.data.streams.index import BadFileError, FileIndex, Place
@@ -30,6 +30,10 @@ class Process(NamedTuple):
     def share(self, total: int) -> tuple[int, int]:
         """The first of `total` things that is this process's, and the first that is no longer."""
         return total * self.number // self.processes, total * (self.number + 1) // self.processes
+
+
+class UndividedError(Exception):
+    """Text that is not cut at the ends of its rows, or that is damaged: who reads it whole finds out."""
 
 
 class ShareFile(ABC):
@@ -55,7 +59,7 @@ class ShareFile(ABC):
 
 
 class NpyShare(ShareFile):
-    """Rows of an NPY file, read by position."""
+    """Rows of an NPY file, read by position. Raises DataError for a damaged file, or too large a share."""
 
     def __init__(self, path: Path, process: Process) -> None:
         (found,) = npy_files.index_files([path])
@@ -63,6 +67,8 @@ class NpyShare(ShareFile):
             raise found
         self.index, self.num_rows = found, sum(place.rows for place in found.places)
         self.own = process.share(self.num_rows)
+        cells = (self.own[1] - self.own[0]) * len(found.names)
+        check_bytes(8 * cells, DEFAULT_MAX_BYTES, f"{path}, the share of process {process.number}")
 
     def read(self, first: int, stop: int) -> dict[str, Any]:
         self.rows_read += stop - first
@@ -90,26 +96,39 @@ class TextShare(ShareFile):
     """Rows of a CSV or TSV file: those that begin in this process's part of its bytes.
 
     Whether a line ends a row depends on the quotes before it: each process counts those of its part.
+
+    Raises:
+      UndividedError: some process could not tell its rows; all raise it.
+      DataError: a share that is too large.
     """
 
     def __init__(self, path: Path, process: Process, separator: str) -> None:
         self.path, self.reader = path, TextFiles(separator)
-        self.names, start = self.reader.header(path)
+        try:
+            self.names, start = self.reader.header(path)
+        except DataError as error:
+            raise UndividedError(str(error)) from error
         size = path.stat().st_size - start
         low, high = (start + each for each in process.share(size))
+        check_bytes(high - low, DEFAULT_MAX_BYTES, f"{path}, the share of process {process.number}")
         quotes = process.exchange(self.reader.quotes(path, low, high))
         quoted = sum(quotes[: process.number]) % 2 == 1
         begin = low if not process.number else self.reader.next_row(path, low, quoted)
         begins = [*process.exchange(begin), start + size]
         places = self._own_places(begins[process.number], begins[process.number + 1])
-        self._gather(process.exchange(places), process.number)
+        everybody = process.exchange(places)
+        refused = [each for each in everybody if isinstance(each, str)]
+        if refused:
+            raise UndividedError(refused[0])
+        self._gather(everybody, process.number)
 
-    def _own_places(self, begin: int, end: int) -> list[list[int]]:
+    def _own_places(self, begin: int, end: int) -> list[list[int]] | str:
+        """The blocks of this process, or why there are none."""
         try:
             size = max((end - begin) // _BLOCKS, _SMALLEST_BLOCK)
             found = self.reader.places(self.path, begin, end, len(self.names), size) if end > begin else ()
         except DataError as error:
-            raise DataError(f"{error} Rows are counted from byte {begin:,} of the file.") from error
+            return f"{error} Rows are counted from byte {begin:,} of the file."
         return [[place.rows, place.offset, place.size] for place in found]
 
     def _gather(self, everybody: list[list[list[int]]], number: int) -> None:

@@ -7,9 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from jaxgd.data.errors import DataError
+from jaxgd.data.errors import DEFAULT_MAX_BYTES, DataError
 from jaxgd.data.reading import read
-from jaxgd.data.shares.files import NpyShare, ParquetShare, Process, ShareFile, TextShare, sample_of
+from jaxgd.data.shares.files import (
+    NpyShare,
+    ParquetShare,
+    Process,
+    ShareFile,
+    TextShare,
+    UndividedError,
+    sample_of,
+)
 from jaxgd.data.streams.kinds import BOOL, FLOAT, INT, TEXT, as_kind, common_kind, kind_of
 from jaxgd.data.table import Table, fingerprint_of
 from jaxgd.data.text_files import typed
@@ -52,10 +60,6 @@ class SharedTable:
         """How many rows this process has made into columns so far."""
         return self.file.rows_read
 
-    def is_known_as(self, fingerprint: str) -> bool:
-        """As that of `Table`, but for what versions recorded that knew no shares."""
-        return fingerprint == self.fingerprint
-
     def take(self, rows: np.ndarray) -> Table:
         """Some rows of the file, int64 in increasing order; those that others have read are read here too.
 
@@ -81,32 +85,46 @@ class SharedTable:
 def read_shared(path_or_name: str | os.PathLike[str], process: Process) -> Table | SharedTable:
     """The share of a process; a whole table where that is small, or of a kind that cannot be read in parts.
 
-    All processes must call it.
+    All processes must call it. Text that cannot be cut where its rows end is read whole by all of them.
 
     Raises:
-      DataError: as `data.read`; a file that is not what the others have.
+      DataError: as `data.read`, the limit being that of a share; a file that is not what the others have.
     """
     path = Path(path_or_name)
-    opener = _OPENERS.get(path.suffix.lower())
-    if opener is None or not path.is_file() or path.stat().st_size < SMALLEST:
+    if path.suffix.lower() not in _OPENERS:
         return read(path_or_name)
     try:
-        _check_alike(path, process)
-        file = opener(path, process)
-        if min(each[1] - each[0] for each in process.exchange(file.own)) < 1:
-            return read(path_or_name)
-        return _agreed(path, process, file, file.read(*file.own))
+        return _read_divided(path, process)
+    except UndividedError as error:
+        if path.stat().st_size > DEFAULT_MAX_BYTES:
+            raise DataError(str(error)) from error
+        return read(path)
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error}).") from error
+    except MemoryError as error:
+        raise DataError(f"{path}: does not fit in memory. Start more processes.") from error
 
 
-def _check_alike(path: Path, process: Process) -> None:
-    """Raises DataError for a file that is not that of process 0, as far as size and a sample say."""
-    samples = process.exchange(sample_of(path))
-    for number, sample in enumerate(samples):
-        if sample != samples[0]:
+def _read_divided(path: Path, process: Process) -> Table | SharedTable:
+    """Raises as `read_shared`; UndividedError in all processes, OSError, MemoryError."""
+    size = path.stat().st_size if path.is_file() else None
+    _check_alike(path, process, "no file" if size is None else f"{size:,} bytes")
+    if size is None or size < SMALLEST:
+        return read(path)
+    _check_alike(path, process, sample_of(path))
+    file = _OPENERS[path.suffix.lower()](path, process)
+    if min(each[1] - each[0] for each in process.exchange(file.own)) < 1:
+        return read(path)
+    return _agreed(path, process, file, file.read(*file.own))
+
+
+def _check_alike(path: Path, process: Process, found: str) -> None:
+    """Raises DataError for a file of which another thing is found than by process 0."""
+    everybody = process.exchange(found)
+    for number, each in enumerate(everybody):
+        if each != everybody[0]:
             raise DataError(
-                f"{path}: process {number} has another file ({sample}) than process 0 ({samples[0]}). Give "
+                f"{path}: process {number} has another file ({each}) than process 0 ({everybody[0]}). Give "
                 "all of them the same one."
             )
 

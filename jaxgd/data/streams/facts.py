@@ -1,4 +1,4 @@
-"""What one pass over the blocks finds out about a column: enough to encode it, in bounded memory."""
+"""What one pass over the blocks finds out about a column: enough to encode it, of any number of rows."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -11,7 +11,10 @@ from jaxgd.data import cells, columns
 from jaxgd.data.errors import DataError
 from jaxgd.data.streams.kinds import BOOL, INT, TEXT, common_kind, kind_of
 from jaxgd.data.table import Table, is_missing, is_numeric
-from jaxgd.data.targets import MAX_CLASSES
+from jaxgd.data.targets import EXACT_IN_FLOAT, MAX_CLASSES
+
+_LARGEST = np.nextafter(2.0**63, 0)
+"""The largest float64 that int64 holds."""
 
 
 @dataclass
@@ -46,6 +49,11 @@ class ColumnFacts:
       name: of the column.
       distinct: whether its values are wanted, for it is the target or a category; text's always are.
       dtype: in which its numbers are trained on.
+
+    Attributes:
+      missing, present: counts of cells in the rows of use.
+      gaps: whether a cell is missing in any row, of use or not.
+      names: of categories; once there are more than `MAX_CLASSES` no others are looked for.
     """
 
     name: str
@@ -59,6 +67,7 @@ class ColumnFacts:
     whole: bool = True
     missing: int = 0
     present: int = 0
+    gaps: bool = False
     names: set[str] = field(default_factory=set)
     numbers_among_text: int = 0
     coded: bool = False
@@ -74,21 +83,33 @@ class ColumnFacts:
         column = table[self.name]
         absent = is_missing(column)
         self.kind = common_kind(self.kind, kind_of(column))
+        self.gaps = self.gaps or bool(absent.any())
         self.missing += int((absent & kept).sum())
         self.present += int((~absent & kept).sum())
         if is_numeric(column):
             self._add_numbers(columns.numbers(table, self.name), ~absent & kept, training)
         elif column.dtype == object:
             self._add_words(table, Counter(column[kept].tolist()))
-        if (self.distinct or self.kind in (TEXT, BOOL)) and kept.any() and len(self.names) <= MAX_CLASSES:
-            self.names |= set(columns.category_names(table.take(np.flatnonzero(kept)), self.name))
+        if (self.distinct or self.kind in (TEXT, BOOL)) and len(self.names) <= MAX_CLASSES:
+            self._add_names(column[kept])
+
+    def _add_names(self, column: np.ndarray) -> None:
+        """The categories in cells, until there are too many."""
+        some = (
+            set(column.tolist()) if column.dtype == object else np.unique(column)[: MAX_CLASSES + 2].tolist()
+        )
+        for cell in some:
+            if len(self.names) > MAX_CLASSES:
+                return
+            if cell is not None and cell == cell:
+                self.names.add(cells.category_name(cell))
 
     def _add_numbers(self, values: np.ndarray, present: np.ndarray, training: np.ndarray) -> None:
         self.numbers_among_text += int(present.sum())
+        self.whole = self.whole and bool((values[present] == np.floor(values[present])).all())
         values = values.astype(self.dtype).astype(np.float64)
         self.everything.add(values[present])
         self.moments.add(values[present & training])
-        self.whole = self.whole and bool((values[present] == np.floor(values[present])).all())
 
     def _add_words(self, table: Table, counts: Counter) -> None:
         counts.pop(None, None)
@@ -119,11 +140,13 @@ class ColumnFacts:
             whole.everything.low = min(whole.everything.low, part.everything.low)
             whole.everything.high = max(whole.everything.high, part.everything.high)
             whole.whole, whole.coded = whole.whole and part.whole, whole.coded or part.coded
+            whole.gaps = whole.gaps or part.gaps
             whole.missing += part.missing
             whole.present += part.present
             whole.names |= part.names
             whole.numbers_among_text += part.numbers_among_text
             whole.first_word = whole.first_word or part.first_word
+        whole.names = set(sorted(whole.names)[: MAX_CLASSES + 1])
         return whole
 
     def check_not_mostly_numbers(self) -> None:
@@ -142,17 +165,20 @@ class ColumnFacts:
           integers: numbers with gaps are whole again, for the rows with gaps are left out.
         """
         if self.kind == TEXT:  # at most half of them numbers, as the share has been checked on all cells
-            words = sorted(self.names)
-            padding = [] if self.first_word is None else [self.first_word[1]] * len(words)
+            word = [] if self.first_word is None else [self.first_word[1]]
+            words = [*sorted(self.names.difference(word))[: MAX_CLASSES + 1 - len(word)], *word]
+            padding = word * len(words)
             return np.array([*words, *padding], dtype=object)
         if self.kind == BOOL:
             return np.array([name == "true" for name in sorted(self.names)])
-        dtype = np.int64 if self.kind == INT or (integers and self.whole) else np.float64
+        low, high = self.everything.low, self.everything.high
+        again = integers and self.whole and max(-low, high) <= EXACT_IN_FLOAT
+        dtype = np.int64 if self.kind == INT or again else np.float64
         if self.distinct and len(self.names) <= MAX_CLASSES:
-            values = np.array([float(name) for name in self.names])
-        else:
-            values = np.linspace(self.everything.low, self.everything.high, MAX_CLASSES + 1)
-        return np.sort(values).astype(dtype)
+            parse = int if dtype is np.int64 else float
+            return np.sort(np.array([parse(name) for name in self.names], dtype))
+        values = np.linspace(low, high, MAX_CLASSES + 1)
+        return (values if dtype is np.float64 else np.clip(values, -(2.0**63), _LARGEST)).astype(dtype)
 
     def variance(self, rows: int) -> float:
         """Of the rows that train, where the mean stands for missing numbers."""

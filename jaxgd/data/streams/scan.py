@@ -123,9 +123,9 @@ def conclude(
             )
         if facts.name not in wishes.categories:
             facts.check_not_mostly_numbers()
-    gaps = wishes.missing == "drop" and bool(found[target].missing)
+    gaps = wishes.missing == "drop" and found[target].gaps
     examples = {name: facts.examples(gaps and name == target) for name, facts in found.items()}
-    length = max(len(each) for each in examples.values())
+    length = max(2 * len(examples[target]), *(len(each) for each in examples.values()))  # each met twice
     cells = tuple(np.resize(each, length) for each in examples.values())
     prepared = prepare(
         Table(tuple(examples), cells, where, kind),

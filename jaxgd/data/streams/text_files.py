@@ -141,6 +141,8 @@ class TextFiles:
         rows = csv.reader(io.StringIO(line, newline=""), delimiter=self.separator, strict=True)
         try:
             names = [name.strip() for name in next(rows, [])]
+            if next(rows, None):
+                raise BadFileError(f"{path}, header: ends in a carriage return alone. End lines with \\n.")
         except csv.Error as error:
             raise BadFileError(f"{path}, header: {error}.") from error
         check_header(names, path, self.separator)
