@@ -91,7 +91,7 @@ def show_table(output: Output, folder: Path, table: SweepTable, best: Path | Non
     names = ["rank", *table.axes, "seed", "fold", "status", "epochs", table.monitor, *table.others()]
     if all(member.fold is None for member in table):
         names.remove("fold")
-    rows = [[_cell(row[name]) for name in names] for row in table.rows()[:_SHOWN]]
+    rows = [[_cell(row[name]) for name in names] for row in table.rows(_SHOWN)]
     output.table(f"The best of {len(table)} members", rows, names)
     if len(table) > _SHOWN:
         output.line(f"All {len(table)} members: {folder / 'sweep.csv'}")

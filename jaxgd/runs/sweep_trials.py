@@ -11,6 +11,7 @@ from jaxgd._checks import unknown_name
 from jaxgd.runs.plan import Plan, make_plan, replan
 from jaxgd.runs.settings import Settings
 from jaxgd.sweeps.folds import fold_rows
+from jaxgd.sweeps.space import check_count
 from jaxgd.sweeps.trial import Fold, Trial
 from jaxgd.training.early_stopping import EarlyStopping
 from jaxgd.training.objective import make_objective
@@ -61,8 +62,9 @@ def make_trials(
     """Every combination with every seed on every fold. The rows are split by the base's seed, for all alike.
 
     Raises:
-      TypeError, ValueError: a setting, or data, that cannot be used.
+      TypeError, ValueError: a setting, or data, that cannot be used; more than a million members.
     """
+    check_count("members", len(combinations) * len(seeds) * (folds or 1))
     plans = _plans(base, table, folds)
     numbers = [None] if folds is None else list(range(folds))
     cut = [_fold(number, plan) for number, plan in zip(numbers, plans, strict=True)]

@@ -7,6 +7,7 @@ from typing import Any
 from jaxgd.sweeps.space import SCALES, Range
 
 _NUMBER = r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
+_WHOLE = ("epochs", "batch_size", "patience", "hidden")
 
 
 def parse_axis(text: str) -> tuple[str, Any]:
@@ -41,21 +42,22 @@ def _range(name: str, text: str) -> Any:
         raise ValueError(
             f"grid: {name}: expected low..high, low..high:log or low..high:log:count, got {text!r}."
         )
-    span = Range(_number(name, low), _number(name, high), scale)
-    values = span.values(int(rest[0])) if rest else None
+    try:
+        span = Range(_number(low), _number(high), scale, whole=name in _WHOLE)
+        values = span.values(int(rest[0])) if rest else None
+    except ValueError as error:
+        raise ValueError(f"grid: {name}: {error}") from None
+    if name != "hidden":
+        return span if values is None else values
     if values is None:
-        return span
-    return tuple(round(value) for value in values) if _is_whole(name) else values
+        raise ValueError(f"grid: hidden: how many? hidden=low..high:{scale}:5, each one layer's width.")
+    return tuple((int(width),) for width in values)
 
 
-def _number(name: str, text: str) -> float:
+def _number(text: str) -> float:
     if not re.fullmatch(_NUMBER, text.strip()):
-        raise ValueError(f"grid: {name}: expected a range of numbers, got {text.strip()!r} in it.")
+        raise ValueError(f"expected a range of numbers, got {text.strip()!r} in it.")
     return float(text)
-
-
-def _is_whole(name: str) -> bool:
-    return name in ("epochs", "batch_size", "patience", "hidden")
 
 
 def _value(name: str, text: str) -> Any:

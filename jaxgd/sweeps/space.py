@@ -11,6 +11,8 @@ import numpy as np
 from jaxgd._checks import check_integer, check_real, unknown_name, wrong
 
 SCALES = ("linear", "log")
+MOST = 1_000_000
+"""Values of an axis, combinations, members: more are a slip of the pen, and their lists alone fill a memory."""
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,7 @@ class Range:
     Args:
       low, high: the bounds, low < high; above 0 on the log scale.
       scale: "linear" or "log".
+      whole: whether the numbers are integers, as those of epochs are; then the bounds are too.
 
     Raises:
       TypeError, ValueError: bounds that are no numbers or no range, or an unknown scale.
@@ -30,6 +33,7 @@ class Range:
     low: float
     high: float
     scale: str = "linear"
+    whole: bool = False
 
     def __post_init__(self) -> None:
         check_real("low", self.low)
@@ -40,14 +44,20 @@ class Range:
             raise wrong("range", f"{self.low}..{self.high}", "a lower bound below the upper one")
         if self.scale == "log" and self.low <= 0:
             raise wrong("range", f"{self.low}..{self.high}:log", "bounds above 0 on the log scale")
+        if self.whole and not (float(self.low).is_integer() and float(self.high).is_integer()):
+            raise wrong("range", f"{self.low}..{self.high}", "whole numbers as bounds")
 
     def values(self, count: int) -> tuple[float, ...]:
         """`count` numbers with the bounds among them, evenly spaced on the scale."""
-        check_integer("count", count, 2)
+        check_count("count", check_integer("count", count, 2))
         return tuple(self.at(place / (count - 1)) for place in range(count))
 
     def at(self, share: float) -> float:
         """The number at a share of the way from low to high, to twelve digits so that 0.001 is 0.001."""
+        number = self._at(share)
+        return round(number) if self.whole else number
+
+    def _at(self, share: float) -> float:
         if share in (0.0, 1.0):
             return float(self.high if share else self.low)
         if self.scale == "linear":
@@ -79,16 +89,18 @@ def product(grid: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
     """Every combination of the axes' values, the last axis fastest; one empty combination without axes.
 
     Raises:
-      TypeError: an axis that is no list of values. ValueError: one without values, or with a value twice.
+      TypeError: an axis that is no list of values.
+      ValueError: one without values, or with a value twice; more than a million combinations.
     >>> product({"a": [1, 2], "b": ["x"]})
     [{'a': 1, 'b': 'x'}, {'a': 2, 'b': 'x'}]
     """
     values = [_axis(name, axis) for name, axis in grid.items()]
+    check_count("grid", math.prod(len(axis) for axis in values))
     return [dict(zip(grid, combination, strict=True)) for combination in itertools.product(*values)]
 
 
 def random_search(space: Mapping[str, Any], count: int, seed: int = 0) -> list[dict[str, Any]]:
-    """`count` combinations drawn at random.
+    """`count` combinations drawn at random, none of them twice.
 
     Args:
       space: {axis: a `Range` that is drawn from, or a list of values one of which is chosen}.
@@ -96,24 +108,47 @@ def random_search(space: Mapping[str, Any], count: int, seed: int = 0) -> list[d
       seed: equal seeds draw equal combinations, and a larger count begins with those of a smaller one.
 
     Raises:
-      TypeError, ValueError: an empty space, or an axis that is neither.
+      TypeError, ValueError: an empty space, an axis that is neither, or more than there are combinations.
     >>> random_search({"learning_rate": Range(1e-3, 1e-1, "log"), "hidden": [(8,), (16,)]}, 1)
     [{'learning_rate': 0.012520653815, 'hidden': (16,)}]
     """
-    check_integer("count", count, 1)
+    check_count("count", check_integer("count", count, 1))
     check_integer("seed", seed, 0)
     if not space:
         raise ValueError("space: expected at least one axis, got none.")
-    for name, axis in space.items():
-        if not isinstance(axis, Range):
-            _axis(name, axis)
+    there = math.prod(_choices(name, axis) for name, axis in space.items())
+    if count > there:
+        raise wrong("count", count, f"at most {there}, which are all combinations")
     draws = np.random.RandomState(seed)  # frozen by NumPy, as Generator's streams are not
-    return [{name: _drawn(axis, draws) for name, axis in space.items()} for _ in range(count)]
+    places: dict[tuple[float, ...], None] = {}  # keeps the order in which they were drawn
+    while len(places) < count:
+        places[tuple(_place(axis, draws.random_sample()) for axis in space.values())] = None
+    return [
+        {name: _value(axis, place) for (name, axis), place in zip(space.items(), each, strict=True)}
+        for each in places
+    ]
 
 
-def _drawn(axis: Any, draws: np.random.RandomState) -> Any:
-    share = draws.random_sample()
-    return axis.at(share) if isinstance(axis, Range) else axis[int(share * len(axis))]
+def check_count(name: str, count: int) -> None:
+    """Raises ValueError for more than a million."""
+    if count > MOST:
+        raise ValueError(f"{name}: expected at most {MOST:,}, got {count:,}; draw some of them at random.")
+
+
+def _choices(name: str, axis: Any) -> float:
+    """How many values an axis has."""
+    if not isinstance(axis, Range):
+        return len(_axis(name, axis))
+    return round(axis.high) - round(axis.low) + 1 if axis.whole else math.inf
+
+
+def _place(axis: Any, share: float) -> float:
+    """A number of the range, or a place in the list."""
+    return axis.at(share) if isinstance(axis, Range) else int(share * len(axis))
+
+
+def _value(axis: Any, place: float) -> Any:
+    return place if isinstance(axis, Range) else axis[int(place)]
 
 
 def _axis(name: str, axis: Any) -> list[Any]:
@@ -124,7 +159,17 @@ def _axis(name: str, axis: Any) -> list[Any]:
     values = axis.tolist() if isinstance(axis, np.ndarray) else list(axis)
     if not values:
         raise ValueError(f"{name}: expected at least one value, got none.")
-    twice = [value for place, value in enumerate(values) if value in values[:place]]
+    twice = _first_twice(values)
     if twice:
         raise ValueError(f"{name}: expected each value once, got {twice[0]!r} twice.")
     return values
+
+
+def _first_twice(values: list[Any]) -> list[Any]:
+    """The first value that was there before, if any."""
+    try:
+        if len(set(values)) == len(values):
+            return []
+    except TypeError:  # lists and the like, of which there are few
+        pass
+    return next(([value] for place, value in enumerate(values) if value in values[:place]), [])

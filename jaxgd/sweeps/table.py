@@ -119,13 +119,21 @@ class SweepTable(Sequence[Member]):
             raise ValueError(f"size: expected 1 to {len(usable)} members with parameters, got {wanted}.")
         return Ensemble(tuple(usable[:wanted]))
 
-    def rows(self) -> list[dict[str, Any]]:
-        """One flat dict a member, as a table or a CSV file takes it; the last values of its history too."""
-        return [self._row(rank, member) for rank, member in enumerate(self.members, start=1)]
+    def rows(self, count: int | None = None) -> list[dict[str, Any]]:
+        """One flat dict a member, as a table or a CSV file takes it; the last values of its history too.
 
-    def _row(self, rank: int, member: Member) -> dict[str, Any]:
+        Args:
+          count: of the best alone; None takes all.
+        """
+        columns = sorted(self._columns() - {self.monitor})
+        return [self._row(rank, each, columns) for rank, each in enumerate(self.members[:count], start=1)]
+
+    def _columns(self) -> set[str]:
+        """Of the histories, those that have one number an epoch."""
+        return {c for each in self.members for c, v in each.history.columns.items() if v.ndim == 1}
+
+    def _row(self, rank: int, member: Member, columns: Sequence[str]) -> dict[str, Any]:
         at = member.diverged_at
-        columns = {c for each in self.members for c, v in each.history.columns.items() if v.ndim == 1}
         return {
             "rank": rank,
             "member": member.number,
@@ -138,7 +146,7 @@ class SweepTable(Sequence[Member]):
             "stopped_early": member.stopped_early,
             "diverged_at": None if at is None else f"epoch {at[0]}, step {at[1]}",
             self.monitor: member.value(self.monitor),
-            **{name: member.value(name) for name in sorted(columns - {self.monitor})},
+            **{name: member.value(name) for name in columns},
         }
 
     def csv(self) -> str:
@@ -156,7 +164,7 @@ class SweepTable(Sequence[Member]):
 
     def others(self) -> tuple[str, ...]:
         """Metrics besides the monitored one that a leaderboard shows: of held-out rows, if there are any."""
-        columns = {c for each in self.members for c, v in each.history.columns.items() if v.ndim == 1}
+        columns = self._columns()
         held_out = sorted(name for name in columns if name.startswith("val_"))
         shown_names = held_out or sorted(columns)
         return tuple(n for n in shown_names if n not in (self.monitor, "learning_rate"))[:MOST_METRICS]
@@ -164,7 +172,7 @@ class SweepTable(Sequence[Member]):
     def leaderboard(self, count: int = 20) -> str:
         """The best members as aligned text: settings, how they ended, the monitored value, other metrics."""
         names = ("rank", *self.axes, "seed", "fold", "status", "epochs", self.monitor, *self.others())
-        rows = [[_cell(row[name]) for name in names] for row in self.rows()[:count]]
+        rows = [[_cell(row[name]) for name in names] for row in self.rows(count)]
         wide = [max(len(cell) for cell in column) for column in zip(names, *rows, strict=True)]
         lines = [
             "  ".join(cell.rjust(w) for cell, w in zip(row, wide, strict=True)) for row in (names, *rows)

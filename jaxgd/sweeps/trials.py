@@ -11,7 +11,7 @@ from jaxgd._checks import check_integer
 from jaxgd.model import Sequential
 from jaxgd.sweeps.axes import OF_STOPPING, changed_model, changed_optimizer, check_axes
 from jaxgd.sweeps.folds import fold_rows
-from jaxgd.sweeps.space import product
+from jaxgd.sweeps.space import check_count, product
 from jaxgd.sweeps.trial import Fold, Trial
 from jaxgd.training.early_stopping import EarlyStopping
 from jaxgd.training.objective import make_objective
@@ -49,7 +49,8 @@ def seeds_of(seeds: Any) -> list[int]:
     if isinstance(seeds, Sequence | np.ndarray) and not isinstance(seeds, str):
         listed = [check_integer("seeds", seed, 0) for seed in seeds]
     else:
-        listed = list(range(check_integer("seeds", seeds, 1)))
+        check_count("seeds", check_integer("seeds", seeds, 1))
+        listed = list(range(seeds))
     if not listed:
         raise ValueError("seeds: expected at least one, got none.")
     if len(set(listed)) != len(listed):
@@ -122,6 +123,7 @@ def make_trials(
     axes = tuple(settings[0])
     if len(models) > 1 and "model" not in axes:
         settings = [{"model": name, **each} for name in models for each in settings]
+    check_count("members", len(settings) * len(seeds) * len(folds))
     used = {id(o): o for o in (each.get("optimizer", arguments["optimizer"]) for each in settings)}
     check_axes(axes, [optimizers.get(optimizer) for optimizer in used.values()])
     return [trial for each in settings for trial in _of_setting(models, each, seeds, folds, arguments)]

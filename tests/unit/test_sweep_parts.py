@@ -17,6 +17,7 @@ from jaxgd.sweeps.folds import fold_rows
 from jaxgd.sweeps.memory import readable
 from jaxgd.sweeps.padding import padded_widths
 from jaxgd.sweeps.parsing import parse_axis, parse_grid
+from jaxgd.sweeps.trials import seeds_of
 from jaxgd.sweeps.ranking import Ranking
 from jaxgd.sweeps.space import product
 from jaxgd.sweeps.table import SweepTable
@@ -92,6 +93,22 @@ def test_random_search_draws_within_bounds_and_begins_alike():
     assert random_search(space, 5, seed=4) != few
 
 
+def test_random_search_draws_no_combination_twice():
+    space = {"epochs": Range(1, 3, "log", whole=True), "widths": [[8], [16, 8]]}
+    drawn = random_search(space, 6)
+    assert sorted(map(str, drawn)) == sorted(map(str, product({**space, "epochs": [1, 2, 3]})))
+    assert random_search(space, 2) == drawn[:2]
+    with pytest.raises(ValueError, match="at most 6, which are all combinations, got 7"):
+        random_search(space, 7)
+
+
+def test_more_combinations_than_a_memory_holds_are_refused_before_they_are_made():
+    with pytest.raises(ValueError, match="at most 1,000,000, got 10,000,000,000"):
+        product({"a": range(100_000), "b": range(100_000)})
+    with pytest.raises(ValueError, match="at most 1,000,000"):
+        seeds_of(10**12)
+
+
 @pytest.mark.parametrize(
     ("text", "axis"),
     [
@@ -102,6 +119,8 @@ def test_random_search_draws_within_bounds_and_begins_alike():
         ("hidden=64,128/64,none", ("hidden", ((64,), (128, 64), ()))),
         ("activation=relu,tanh", ("activation", ("relu", "tanh"))),
         ("clipnorm=none,1", ("clipnorm", (None, 1))),
+        ("hidden=8..64:log:4", ("hidden", ((8,), (16,), (32,), (64,)))),
+        ("epochs=1..9:log", ("epochs", Range(1, 9, "log", whole=True))),
         ("learning_rate=1e-4..1e-1:log", ("learning_rate", Range(1e-4, 1e-1, "log"))),
     ],
 )
@@ -119,7 +138,11 @@ def test_axes_are_read_from_text(text, axis):
         ("learning_rate=a..b:log:3", "range of numbers, got 'a'"),
         ("learning_rate=1..2..3:3", "range of numbers"),
         ("learning_rate=0.1..0.2:log:x", "low..high:log:count"),
-        ("learning_rate=0.2..0.1:3", "lower bound below"),
+        ("learning_rate=0.2..0.1:3", "learning_rate: range: expected a lower bound below"),
+        ("learning_rate=0..1:log:3", "learning_rate: range: expected bounds above 0"),
+        ("learning_rate=0.1..0.2:100000000", "at most 1,000,000, got 100,000,000"),
+        ("epochs=1.5..3:2", "whole numbers as bounds"),
+        ("hidden=8..64:log", "how many"),
         ("learning_rate=0.1..0.2:1", "at least 2"),
         ("hidden=64/x", "widths such as"),
     ],
