@@ -8,7 +8,9 @@ import hashlib
 import os
 import platform
 import sys
+import time
 import warnings
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,12 @@ from jaxgd._checks import check_integer
 
 VARIABLE = "JAXGD_CACHE"
 MAX_BYTES = 512 * 1024**2
+_CHECKED = "checked"
+"""A file with the time at which entries were last checked, in seconds."""
+_CLOCKS_APART = 10.0
+"""Seconds by which a file system's clock may be behind."""
+_ENTRY = "-cache"
+_ZSTANDARD = b"\x28\xb5\x2f\xfd"
 _OFF = ("off", "0", "false", "no", "none")
 _DIRECTORY = "jax_compilation_cache_dir"
 _SETTINGS = {
@@ -31,8 +39,8 @@ def use_compilation_cache(
     """Keep compiled programs on disk, so that the next process does not compile them again.
 
     To be called before the first computation. A damaged entry, a full disk or a folder that cannot be
-    written cost a compilation and nothing else. Entries are kept apart by processor, as a program compiled
-    for one may not run on another.
+    written cost a compilation and nothing else; what is damaged is removed, as JAX never writes it again.
+    Entries are kept apart by processor, as a program compiled for one may not run on another.
 
     Args:
       folder: where; None takes the variable JAXGD_CACHE, else `jaxgd` in the user's cache folder
@@ -52,6 +60,7 @@ def use_compilation_cache(
         return None
     chosen = chosen / f"compiled-{_processor()}"
     remove_oldest(chosen, max_bytes)
+    remove_damaged(chosen)
     _tell_jax({_DIRECTORY: str(chosen), **_SETTINGS})
     warnings.filterwarnings("ignore", message="Error (reading|writing) persistent compilation cache")
     return chosen
@@ -75,14 +84,57 @@ def remove_oldest(folder: Path, max_bytes: int) -> None:
             _remove(path)
 
 
+def remove_damaged(folder: Path) -> None:
+    """Remove the entries that cannot be read, of those written since the last call for this folder.
+
+    JAX compiles again where it cannot read an entry, but keeps the entry: a program cut short by a kill or a
+    full disk would be compiled by every process from then on. A folder that cannot be written is left alone.
+    """
+    stamp = folder / _CHECKED
+    before = _last_checked(stamp) - _CLOCKS_APART
+    try:
+        stamp.write_text(repr(time.time()), encoding="ascii")
+    except OSError:
+        return
+    for path, fact in _files(folder):
+        if fact.st_mtime >= before and path.endswith(_ENTRY):
+            _remove_if_damaged(path)
+
+
+def _last_checked(stamp: Path) -> float:
+    """0 if that is not known."""
+    try:
+        return float(stamp.read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return 0.0
+
+
+def _remove_if_damaged(path: str) -> None:
+    """By its compression, whose checksum is of all of it; zstandard's would need a package to be read."""
+    try:
+        content = Path(path).read_bytes()
+    except OSError:
+        return
+    if content.startswith(_ZSTANDARD):
+        return
+    try:
+        zlib.decompress(content)
+    except zlib.error:
+        _remove(path)
+
+
 def _entries(folder: Path) -> list[tuple[float, int, str]]:
-    """(last use, bytes, path) of each file; none for a folder that cannot be read."""
+    """(last use, bytes, path) of each file."""
+    return [(max(fact.st_atime, fact.st_mtime), fact.st_size, path) for path, fact in _files(folder)]
+
+
+def _files(folder: Path) -> list[tuple[str, os.stat_result]]:
+    """Those in a folder; none for one that cannot be read."""
     try:
         with os.scandir(folder) as found:
-            facts = [(entry.path, entry.stat()) for entry in found if entry.is_file(follow_symlinks=False)]
+            return [(entry.path, entry.stat()) for entry in found if entry.is_file(follow_symlinks=False)]
     except OSError:
         return []
-    return [(max(fact.st_atime, fact.st_mtime), fact.st_size, path) for path, fact in facts]
 
 
 def _remove(path: str) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 
 from jaxgd.reports.curves import plain_text, saved
@@ -48,6 +49,13 @@ def _is_logarithmic(levels: Sequence[Any]) -> bool:
     return are_numbers(levels) and min(levels) > 0 and max(levels) / min(levels) > 30
 
 
+def _colored(means: np.ndarray) -> Normalize:
+    """What colours stand for: orders of magnitude where values span many, or one bad value hides the rest."""
+    known = means[np.isfinite(means)]
+    kind = LogNorm if _is_logarithmic(known.tolist()) else Normalize
+    return kind(known.min(), known.max())
+
+
 def _is_grid(values: SweepValues, axes: Sequence[str]) -> bool:
     return len(values.levels[axes[0]]) * len(values.levels[axes[1]]) <= _CELLS
 
@@ -79,7 +87,8 @@ def _heat_map(figure: Figure, values: SweepValues, axes: Sequence[str]) -> None:
         row, column = (each.settings[axis] for axis in axes)
         means[rows.index(row), columns.index(column)] = each.mean
     plot = figure.add_subplot()
-    picture = plot.imshow(means, cmap=_colors(values), aspect="auto", origin="lower")
+    colors = {"cmap": _colors(values), "norm": _colored(means)}
+    picture = plot.imshow(means, aspect="auto", origin="lower", **colors)
     plot.set_yticks(range(len(rows)), [_short(level) for level in rows])
     plot.set_xticks(range(len(columns)), [_short(level) for level in columns], rotation=30)
     plot.set_ylabel(plain_text(axes[0]))
@@ -101,8 +110,7 @@ def _parallel_lines(figure: Figure, values: SweepValues, axes: Sequence[str]) ->
     plot = figure.add_subplot()
     combinations = values.combinations
     means = np.array([each.mean for each in combinations])
-    span = (means.max() - means.min()) or 1.0
-    scaled = (means - means.min()) / span
+    scaled = np.asarray(_colored(means)(means))
     on_axes = [_places(values.levels[axis], [each.settings[axis] for each in combinations]) for axis in axes]
     places = np.stack([*on_axes, scaled], axis=1)
     colors = colormaps[_colors(values)]

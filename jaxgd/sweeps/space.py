@@ -12,7 +12,7 @@ from jaxgd._checks import check_integer, check_real, unknown_name, wrong
 
 SCALES = ("linear", "log")
 MOST = 1_000_000
-"""Values of an axis, combinations, members: more are a slip of the pen, and their lists alone fill a memory."""
+"""Values of an axis, combinations, members: more are a slip of the pen, and would fill the memory."""
 
 
 @dataclass(frozen=True)

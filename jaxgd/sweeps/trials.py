@@ -49,8 +49,9 @@ def seeds_of(seeds: Any) -> list[int]:
     if isinstance(seeds, Sequence | np.ndarray) and not isinstance(seeds, str):
         listed = [check_integer("seeds", seed, 0) for seed in seeds]
     else:
-        check_count("seeds", check_integer("seeds", seeds, 1))
-        listed = list(range(seeds))
+        count = check_integer("seeds", seeds, 1)
+        check_count("seeds", count)
+        listed = list(range(count))
     if not listed:
         raise ValueError("seeds: expected at least one, got none.")
     if len(set(listed)) != len(listed):

@@ -34,6 +34,10 @@ def run(cache):
     return *json.loads(ended.stdout), ended.stderr
 
 
+def programs_in(folder):
+    return sum(name.endswith("-cache") for name in os.listdir(folder))
+
+
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory):
     """A folder with the programs of one process, and that process's value."""
@@ -48,7 +52,7 @@ def test_the_second_process_compiles_nothing_again(filled):
     cache, folder, value = filled
     again, hits, _, stderr = run(cache)
     assert again == value
-    assert hits == len(os.listdir(folder))
+    assert hits == programs_in(folder)
     assert not stderr
 
 
@@ -64,6 +68,7 @@ def test_a_damaged_entry_is_compiled_again(filled, damage):
     again, hits, _, stderr = run(cache)
     assert (again, hits) == (value, 0)
     assert not stderr
+    assert run(cache)[:2] == (value, programs_in(folder))  # the damaged ones have gone
 
 
 def test_a_folder_that_cannot_be_made(tmp_path, filled):

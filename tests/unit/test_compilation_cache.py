@@ -2,10 +2,11 @@
 
 import os
 import sys
+import zlib
 
 import pytest
 
-from jaxgd._compilation_cache import remove_oldest, use_compilation_cache
+from jaxgd._compilation_cache import remove_damaged, remove_oldest, use_compilation_cache
 
 DIRECTORY = "JAX_COMPILATION_CACHE_DIR"
 
@@ -76,6 +77,23 @@ def test_what_was_used_longest_ago_goes_first(tmp_path):
 
 def test_a_folder_that_is_not_there_has_nothing_to_remove(tmp_path):
     remove_oldest(tmp_path / "none", 0)
+
+
+def test_entries_are_checked_once_and_again_where_the_time_is_not_known(tmp_path):
+    good, bad, other = (tmp_path / name for name in ("good-cache", "bad-cache", "notes"))
+    good.write_bytes(zlib.compress(b"program"))
+    other.write_bytes(b"no entry")
+    bad.write_bytes(good.read_bytes()[:-1])
+    remove_damaged(tmp_path)
+    assert sorted(tmp_path.iterdir()) == sorted([good, other, tmp_path / "checked"])
+    bad.write_bytes(b"")
+    os.utime(bad, (1e9, 1e9))  # as if it had been there at the last check
+    remove_damaged(tmp_path)
+    assert bad.exists()
+    (tmp_path / "checked").write_text("when?")
+    remove_damaged(tmp_path)
+    assert not bad.exists()
+    remove_damaged(tmp_path / "none")
 
 
 @pytest.mark.parametrize(("bound", "error"), [(-1, ValueError), (1.5, TypeError), (True, TypeError)])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import jaxgd
-from jaxgd.reports.sweep import sweep_picture
+from jaxgd.reports.sweep import _colored, sweep_picture
 from jaxgd.reports.sweep_rows import read_sweep
 from jaxgd.reports.sweep_values import sweep_values
 from jaxgd.sweeps import Halving, Member, Range, linear_range, log_range, random_search
@@ -17,10 +17,10 @@ from jaxgd.sweeps.folds import fold_rows
 from jaxgd.sweeps.memory import readable
 from jaxgd.sweeps.padding import padded_widths
 from jaxgd.sweeps.parsing import parse_axis, parse_grid
-from jaxgd.sweeps.trials import seeds_of
 from jaxgd.sweeps.ranking import Ranking
 from jaxgd.sweeps.space import product
 from jaxgd.sweeps.table import SweepTable
+from jaxgd.sweeps.trials import seeds_of
 from jaxgd.training import History
 
 MODEL = jaxgd.mlp([2, 4, 1])
@@ -324,6 +324,14 @@ def test_a_picture_of_the_file_is_that_of_the_table(tmp_path, upward):
     pictures = [sweep_picture(each, "title", "svg") for each in (found, read_back(found, tmp_path))]
     assert pictures[0] == pictures[1]
     assert pictures[0].startswith(b"<?xml")
+
+
+def test_one_bad_value_does_not_hide_what_sets_the_others_apart():
+    found = _colored(np.array([[0.2, 0.4], [900.0, np.nan]]))
+    assert float(found(0.4) - found(0.2)) > 0.05
+    even = _colored(np.array([1.0, 2.0, 3.0]))
+    assert float(even(2.0)) == 0.5
+    assert float(_colored(np.array([5.0]))(5.0)) == 0.0
 
 
 def test_parallel_lines_and_what_diverged_have_a_picture(tmp_path):
