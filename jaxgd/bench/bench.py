@@ -1,5 +1,6 @@
 """The whole bench: starts the peers, measures every workload, judges the goals."""
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -16,7 +17,7 @@ from jaxgd.bench.machine import describe_machine, load_average
 from jaxgd.bench.measuring import Effort, measure
 from jaxgd.bench.programs import PROGRAMS, REFERENCE, Program
 
-QUICK = Effort(rounds=3, seconds=0.06, timeout=90.0, full=False)
+QUICK = Effort(rounds=3, seconds=0.06, timeout=60.0, full=False, whole=140.0)
 FULL = Effort(rounds=11, seconds=0.4, timeout=300.0, full=True, budget=45.0, least=5)
 _QUICK_WORKLOADS = ("seed", "tabular", "wide-256", "sweep", workloads.COLD)
 _COLD_ROUNDS = {False: 1, True: 3}
@@ -73,9 +74,10 @@ def run_bench(
     earlier = [name for name in request.names if name in measured]
     with ExitStack() as stack:
         children, programs = _start(request, stack, tell)
+        until = time.monotonic() + (request.effort.whole or math.inf)
         for name in request.names:
             if name != workloads.COLD and name not in earlier:
-                measured[name] = _one(workloads.get(name), children, programs, request, tell)
+                measured[name] = _one(workloads.get(name), children, programs, request, tell, until)
                 keep(measured)
         grown = {}
         if request.effort.full and not request.workloads and "jaxgd" in children:
@@ -136,10 +138,11 @@ def _one(
     programs: dict[str, dict[str, Any]],
     request: Request,
     tell: Tell,
+    until: float,
 ) -> dict[str, Any]:
     """Rows of one workload, with a line for every peer that is absent or waits for the full bench."""
     entering, absent = _entering(workload, children, programs, request)
-    entrants = measure(workload, entering, request.effort, tell)
+    entrants = measure(workload, entering, request.effort, tell, until)
     own = [entrant for entrant in entrants if entrant.child.program is not REFERENCE]
     machine = [entrant for entrant in entrants if entrant.child.program is REFERENCE]
     base = base_of(workload, own)

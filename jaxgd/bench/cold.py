@@ -78,15 +78,25 @@ def _run(script: Script, folder: Path, pythons: dict[str, str], weights: Path, c
         str(weights),
     ]
     ended = subprocess.run(words, capture_output=True, text=True, env=environment, check=False)
-    lines = ended.stderr.strip().splitlines()
-    facts = json.loads(lines.pop())
+    *lines, last = ended.stderr.strip().splitlines()
+    facts = json.loads(last)
     if facts["status"]:
-        return {"failure": lines[-1][:300] if lines else f"exit status {facts['status']}"}
+        return {"failure": why(lines, facts["status"])}
     return {
         "seconds": facts["seconds"],
         "memory_mib": facts["memory_kib"] / 1024,
         "loss": last_loss(ended.stdout),
     }
+
+
+def why(lines: Sequence[str], status: int) -> str:
+    """The last words of a process that failed; a library that is not there is named as in other tables.
+
+    >>> why(["Traceback ...", "ModuleNotFoundError: No module named 'torch'", ""], 1)
+    "not installed: No module named 'torch'"
+    """
+    said = next((line.strip() for line in reversed(lines) if line.strip()), f"exit status {status}")
+    return re.sub("^(ModuleNotFoundError|ImportError): ", "not installed: ", said)[:300]
 
 
 def last_loss(printed: str) -> float | None:

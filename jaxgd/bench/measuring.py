@@ -1,5 +1,6 @@
 """One workload: every peer prepared, then measured in rounds that interleave."""
 
+import math
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -32,6 +33,8 @@ class Effort(NamedTuple):
     budget: float = 60.0
     """Seconds for the rounds of one workload: once they are spent, no further round begins after `least`."""
     least: int = 3
+    whole: float | None = None
+    """Seconds from the first workload on; after them nobody else is prepared and no further round begins."""
 
 
 @dataclass
@@ -67,6 +70,7 @@ def measure(
     children: Sequence[tuple[str, Child]],
     effort: Effort,
     tell: Callable[[str], None] = lambda line: None,
+    until: float = math.inf,
 ) -> list[Entrant]:
     """Every peer measured, those that failed included.
 
@@ -75,17 +79,22 @@ def measure(
       children: (peer, the process that serves it); the first peers are measured first in every other round.
       effort: rounds and their length.
       tell: called with a line about each step.
+      until: by the monotonic clock; whoever is not prepared by then is left out, and says so.
     """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "case.npz")
         write_case(path, make_case(workload, min(workload.epochs, _MAX_ORDERS)))
         entrants = [Entrant(peer, child) for peer, child in children]
         for entrant in entrants:
+            if time.monotonic() > until:
+                entrant.failure = "not measured: the time of the quick bench was up"
+                continue
             tell(f"{workload.name}: {entrant.peer}")
             _prepare(entrant, workload, path, effort)
         started = time.monotonic()
         for place in range(effort.rounds):
-            if place >= effort.least and time.monotonic() - started > effort.budget:
+            now = time.monotonic()
+            if (place >= effort.least and now - started > effort.budget) or (place and now > until):
                 break
             tell(f"{workload.name}: round {place + 1} of {effort.rounds}")
             _round(entrants if place % 2 == 0 else entrants[::-1], effort)

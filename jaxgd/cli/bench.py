@@ -153,6 +153,8 @@ def _request(
         if not any(part.lower() in name.lower() for name in names):
             raise unknown_name("peer", part, names)
     effort = FULL if full else QUICK
+    if workloads or rounds is not None:  # who says what to measure also says how long
+        effort = effort._replace(whole=None)
     if rounds is not None:
         effort = effort._replace(rounds=check_integer("rounds", rounds, 1))
     return Request(find_folder(programs), effort, workloads, peers, parse_pythons(pythons))

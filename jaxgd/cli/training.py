@@ -190,7 +190,8 @@ def _show(manner: Manner, output: "Output", folder: Path, config: dict[str, Any]
     from jaxgd.cli.profiling import account, show_account
     from jaxgd.cli.showing import show_results
 
-    show_results(output, folder, config, manner.with_report)
+    results = {**config["results"], "seconds": _seconds(config, manner.import_seconds)}
+    show_results(output, folder, {**config, "results": results}, manner.with_report)
     facts = None if manner.profile is None else account(manner.profile, outcome)
     if facts is not None:
         show_account(output, facts)
@@ -206,10 +207,14 @@ def _summary(folder: Path, config: dict[str, Any], import_seconds: float) -> dic
     names = ("epochs", "steps", "loss", "val_loss", "metrics", "seconds", "steps_per_second", "compilations")
     kept = {name: config["results"][name] for name in names}
     extra = ("metrics_of", "kept_epoch", "stopped_early", "interrupted", "divergence", "restored")
-    seconds = {"import": round(import_seconds, 4), **kept["seconds"]}
     return {
         "run": str(folder),
         **kept,
-        "seconds": seconds,
+        "seconds": _seconds(config, import_seconds),
         **{name: config["results"][name] for name in extra},
     }
+
+
+def _seconds(config: dict[str, Any], import_seconds: float) -> dict[str, float]:
+    """From the start of the command on."""
+    return {"import": round(import_seconds, 4), **config["results"]["seconds"]}

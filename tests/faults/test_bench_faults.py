@@ -2,11 +2,13 @@
 
 import sys
 import textwrap
+import time
 
 import pytest
 
 from jaxgd.bench import workloads
 from jaxgd.bench.child import Child, PeerError
+from jaxgd.bench.figures import base_of, reference_of, rows_of
 from jaxgd.bench.measuring import Effort, measure
 from jaxgd.bench.programs import Program
 
@@ -108,6 +110,18 @@ def test_rounds_end_when_their_time_is_spent(start):
     effort = Effort(rounds=50, seconds=0.01, timeout=60, full=False, budget=0.0, least=2)
     (right,) = measure(workloads.get("seed"), [("Right", child)], effort)
     assert len(right.seconds) == 2
+
+
+def test_the_quick_bench_ends_in_time_and_says_who_was_left_out(start):
+    child = start(PEER)
+    child.receive(60)
+    effort = Effort(rounds=3, seconds=0.01, timeout=60, full=False)
+    workload = workloads.get("seed")
+    (late,) = measure(workload, [("Right", child)], effort, until=time.monotonic() - 1)
+    assert late.failure == "not measured: the time of the quick bench was up"
+    (row,) = rows_of(workload, [late], base_of(workload, [late]))
+    assert row["failure"] == late.failure
+    assert reference_of(late) == {"failure": late.failure}
 
 
 def test_a_peer_that_hangs_is_ended(start):

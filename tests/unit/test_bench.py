@@ -11,7 +11,7 @@ import pytest
 import jaxgd
 from jaxgd.bench import figures, goals, programs, workloads
 from jaxgd.bench.bench import FULL, QUICK, Request
-from jaxgd.bench.cold import FIRST, SECOND, TENSORFLOW, last_loss, void_rows
+from jaxgd.bench.cold import FIRST, SECOND, TENSORFLOW, last_loss, void_rows, why
 from jaxgd.bench.growth import exponent
 from jaxgd.bench.machine import describe_machine
 from jaxgd.bench.markdown import page
@@ -269,6 +269,19 @@ def test_results_are_json(results):
 def test_the_last_printed_loss():
     assert last_loss("Epoch 1, Loss: 0.5\nEpoch 10, Loss: 0.25\n") == 0.25
     assert last_loss("nothing") is None
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        (["Traceback", "ModuleNotFoundError: No module named 'torch'", "", " "], "not installed: No module"),
+        (["ValueError: no"], "ValueError: no"),
+        ([], "exit status 3"),
+        (["", ""], "exit status 3"),
+    ],
+)
+def test_a_process_that_fails_says_why(lines, words):
+    assert why(lines, 3).startswith(words)
 
 
 def test_a_process_with_another_loss_is_void():
