@@ -14,9 +14,9 @@ from typing import Any
 import jax
 
 from jaxgd._one_kernel import is_small
+from jaxgd._param_shapes import param_shapes
 from jaxgd.sweeps.engine import Form
 from jaxgd.sweeps.family import Family
-from jaxgd.sweeps.shapes import shapes_of
 
 
 @dataclass(frozen=True)
@@ -91,13 +91,13 @@ def workload(family: Family, state: int) -> Workload:
         state=state,
         steps=round(sum(steps) / len(steps)),
         folds=tuple(Counter(id(each.fold) for each in family.trials.values()).values()),
-        is_small=is_small(family.spec.batch_size, shapes_of(family.objective.model)),
+        is_small=is_small(family.spec.batch_size, param_shapes(family.objective.model)),
     )
 
 
 def weights(model: Any) -> int:
     """Multiplications of one row's forward pass: the entries of all kernels."""
-    return sum(leaf.size for leaf in jax.tree.leaves(shapes_of(model)) if leaf.ndim > 1)
+    return sum(leaf.size for leaf in jax.tree.leaves(param_shapes(model)) if leaf.ndim > 1)
 
 
 def step_seconds(work: Workload, form: Form, width: int, rates: Rates = RATES) -> float:
