@@ -82,7 +82,7 @@ def test_networks_are_compared_without_being_traced(monkeypatch):
     assert len(traced) <= len(alone)
 
 
-@pytest.mark.parametrize(("members", "form"), [(16, "sequential"), (1024, "vmap")])
+@pytest.mark.parametrize(("members", "form"), [(16, "sequential"), (1024, "map")])
 def test_a_few_short_runs_are_not_worth_a_program_of_many(members, form):
     """The program of one compiles sooner; a call for each of many costs more than that."""
     one = fold()
