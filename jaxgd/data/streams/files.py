@@ -50,14 +50,31 @@ class Files:
     kinds: dict[str, str] = field(default_factory=dict)
 
     @property
+    def is_text(self) -> bool:
+        """Whether the files have no types of their own."""
+        return self.kind in ("csv", "tsv")
+
+    @property
     def names(self) -> tuple[str, ...]:
         """Of the columns."""
         return self.indices[0].names
 
-    def table(self, file: int, place: Place, names: Sequence[str]) -> Table:
-        """Some columns of a block. Raises BadFileError, or DataError."""
-        index = self.indices[file]
-        return self._table(file, place, _READERS[self.kind].read_columns(index.path, index, place, names))
+    def table(
+        self, file: int, place: Place, names: Sequence[str], likely: Mapping[str, str] | None = None
+    ) -> Table:
+        """Some columns of a block.
+
+        Args:
+          likely: {column: kind} that text is thought to have; it is read sooner if that is right.
+
+        Raises: BadFileError, or DataError.
+        """
+        index, reader, cells = self.indices[file], _READERS[self.kind], None
+        if likely and self.is_text:
+            cells = reader.read_likely(index.path, index, place, names, likely)
+        if cells is None:
+            cells = reader.read_columns(index.path, index, place, names)
+        return self._table(file, place, cells)
 
     def plain(
         self, file: int, place: Place, names: Sequence[str], beside: Sequence[str], dtype: str
@@ -77,7 +94,7 @@ class Files:
 
     def may_be_numbers(self, names: Sequence[str]) -> bool:
         """Whether columns hold numbers, or are text in which there may be nothing else."""
-        if self.kind in ("csv", "tsv"):
+        if self.is_text:
             return all(self.kinds.get(name, FLOAT) in (INT, FLOAT) for name in names)
         types = dict(zip(self.names, self.indices[0].types, strict=True))
         return all(types[name].lower().startswith(("int", "uint", "float")) for name in names)
@@ -87,11 +104,13 @@ class Files:
         return self.marks[file].change()
 
     def _table(self, file: int, place: Place, cells: Mapping[str, Any]) -> Table:
-        if self.kind in ("csv", "tsv"):
+        if self.is_text:
             cells = {name: self._cells(name, column) for name, column in cells.items()}
         return Table.from_columns(cells, f"{self.indices[file].path}, {place.shown()}", self.kind)
 
     def _cells(self, name: str, column: Any) -> np.ndarray:
+        if isinstance(column, np.ndarray):
+            return column.astype(np.float64) if self.kinds.get(name) == FLOAT else column
         return as_kind(column, self.kinds[name]) if name in self.kinds else typed(column)
 
 

@@ -18,6 +18,7 @@ from jaxgd.data.encoding import Encoding
 from jaxgd.data.errors import DataError
 from jaxgd.data.streams.files import Files, WarnFn, open_files
 from jaxgd.data.streams.index import BadFileError
+from jaxgd.data.streams.kinds import FLOAT
 from jaxgd.data.streams.rows_cache import RowsCache
 from jaxgd.data.streams.scan import Block, Scanned, Wishes, rows_of_use, scan
 from jaxgd.data.table import Table
@@ -319,8 +320,9 @@ class Stream(RowSource):
         return y if self.encoding.task == "multiclass" else y.astype(self.wishes.dtype).reshape(-1, 1)
 
     def _table(self, block: Block) -> Table:
-        used = [column.name for column in self.encoding.columns]
-        return self.files.table(block.file, block.place, [*used, *self._names_beside()])
+        used = {column.name: column.kind for column in self.encoding.columns}
+        likely = {name: FLOAT for name, kind in used.items() if kind == "number"} | self.files.kinds
+        return self.files.table(block.file, block.place, [*used, *self._names_beside()], likely)
 
     def _rows(self, block: Block, table: Any) -> np.ndarray:
         """bool[rows]: which rows of a block are of this part."""
