@@ -135,8 +135,9 @@ def _count_or_auto(context: click.Context, parameter: click.Parameter, value: st
 @on_bad_file_option
 @click.option(
     "--rows-cache",
-    metavar="FOLDER",
-    help="Stream DATA, and keep rows there as they are trained on: only the first epoch parses text.",
+    metavar="FOLDER|off",
+    help="Stream DATA, and keep its rows there, for other runs too.  [default: text is kept parsed while the "
+    "run lasts, in the cache folder, if that has room]",
 )
 @click.option("--out", metavar="FOLDER", help="The run folder.  [default: runs/DATA-N]")
 @click.option(
