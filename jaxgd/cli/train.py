@@ -19,7 +19,7 @@ def _count_or_auto(context: click.Context, parameter: click.Parameter, value: st
     if value is None or value == "auto":
         return value
     if not value.isdecimal() or int(value) < 1:
-        raise click.BadParameter(f"expected a number of devices, or auto, got {value!r}.")
+        raise click.BadParameter(f"expected a number of at least 1, or auto, got {value!r}.")
     return int(value)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from jaxgd._aligned import aligned_finite
 from jaxgd._checks import unknown_name
-from jaxgd.data.errors import DataError, unknown
+from jaxgd.data.errors import DataError
 from jaxgd.data.streams import npy_files, parquet_files
 from jaxgd.data.streams.index import BadFileError, FileIndex, Mark, Place
 from jaxgd.data.streams.kinds import FLOAT, INT, as_kind
@@ -132,7 +132,7 @@ def open_files(where: Any, on_bad_file: str, warn: WarnFn) -> Files:
     indices, marks, skipped = [], [], {}
     for path, found in zip(paths, _READERS[kind].index_files(paths), strict=True):
         try:
-            index, mark = _whole(found), _mark(path)
+            index, mark = _whole(found, path), _mark(path)
         except BadFileError as error:
             if on_bad_file == "stop":
                 advice = "Give on_bad_file='skip' (--on-bad-file skip) to leave such files out."
@@ -148,9 +148,10 @@ def open_files(where: Any, on_bad_file: str, warn: WarnFn) -> Files:
     return Files(shown_place(where), kind, tuple(indices), tuple(marks), skipped)
 
 
-def _whole(found: FileIndex | BadFileError) -> FileIndex:
+def _whole(found: FileIndex | BadFileError, path: Path) -> FileIndex:
     if isinstance(found, BadFileError):
-        raise found
+        is_empty = path.is_file() and not path.stat().st_size
+        raise BadFileError(f"{path}: the file is empty.") if is_empty else found
     return found
 
 
@@ -165,8 +166,10 @@ def _check_like(first: FileIndex, other: FileIndex) -> None:
     """Raises DataError for other columns, or columns of another type, than the first file has."""
     for name in other.names:
         if name not in first.names:
-            message = str(unknown(f"column in {first.path}", name, first.names, str(other.path)))
-            raise DataError(f"{message} All files need equal columns.")
+            raise DataError(
+                f"{other.path}: has a column {name!r}, which {first.path} has not "
+                f"({', '.join(first.names)}). All files need equal columns."
+            )
     for name in first.names:
         if name not in other.names:
             raise DataError(f"{other.path}: has no column {name!r}, as {first.path} has.")
