@@ -80,7 +80,7 @@ def show_speed(found: dict[str, Any]) -> str:
     looked = ", ".join(f"{kind} {seconds}" for kind, seconds in found["looked"].items())
     lines = [
         f"{found['rows']:,} rows, {found['epochs']} epochs, the best of {found['rounds']} rounds.",
-        f"Looking the files through, once before the first epoch, takes processor seconds a million rows: {looked}.",
+        f"Looking the files through, once before, takes processor seconds a million rows: {looked}.",
         "",
     ]
     lines += [f"| {' | '.join(names)} |", f"|{'---|' * len(names)}"]
