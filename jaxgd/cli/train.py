@@ -7,7 +7,7 @@ import click
 
 from jaxgd._checks import check_real
 from jaxgd.cli import completing
-from jaxgd.cli.errors import bad_input
+from jaxgd.cli.errors import bad_input, warnings_as_lines
 from jaxgd.cli.options import on_bad_file_option, output_options, whole_numbers
 from jaxgd.runs.settings import DTYPES, MISSING, TASKS, Settings
 
@@ -240,7 +240,7 @@ def command(
     manner = Manner(
         checkpoint_every, not no_report, tensorboard, watch, profile, devices, as_json, import_seconds=seconds
     )
-    with leaving_together(), bad_input(), together("jaxgd train"):
+    with leaving_together(), bad_input(), warnings_as_lines(), together("jaxgd train"):
         check_real("checkpoint_every", checkpoint_every, 0.0)
         job = begin(options, out) if resume is None else resumed(Path(resume), out, options)
         check_manner(job.settings, manner)

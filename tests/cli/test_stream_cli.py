@@ -154,6 +154,11 @@ def test_a_bad_file_stops_before_anything_is_written_or_is_left_out_and_recorded
     recorded = json.loads((tmp_path / "run" / "config.json").read_text())["data"]
     assert list(recorded["left_out"]) == [str(parts / "1.parquet")]
     assert recorded["rows"] == 400
+    (tmp_path / "run" / "config.json").unlink()
+    code, output = run("train", "--resume", tmp_path / "run", "--no-report", "-q")
+    assert code == 0
+    assert "Note: left out:" in output
+    assert "Warning" not in output
     code, output = run("predict", tmp_path / "run", parts, "--out", tmp_path / "p.parquet")
     assert code == 2
     assert not (tmp_path / "p.parquet").exists()
