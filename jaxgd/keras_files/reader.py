@@ -9,6 +9,7 @@ from typing import Any, BinaryIO, NamedTuple
 import jax
 
 from jaxgd import optimizers
+from jaxgd._param_shapes import param_shapes
 from jaxgd._types import Params
 from jaxgd.graphs import Graph
 from jaxgd.keras_files import keras2, legacy
@@ -22,7 +23,7 @@ from jaxgd.keras_files.optimizer_cells import KERAS_3, Cell, cells
 from jaxgd.keras_files.optimizer_state import check_cells, read_state
 from jaxgd.keras_files.optimizer_wrappers import check_divided, notes_on, read_optimizer
 from jaxgd.keras_files.training import KerasTraining
-from jaxgd.keras_files.weights import check_size, param_shapes, read_params, trained, variables
+from jaxgd.keras_files.weights import check_size, read_params, trained, variables
 from jaxgd.model import PRECISIONS, Sequential
 from jaxgd.model_base import Model
 from jaxgd.optimizers import Optimizer
