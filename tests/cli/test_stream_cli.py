@@ -175,6 +175,7 @@ def test_a_bad_file_stops_before_anything_is_written_or_is_left_out_and_recorded
         (["--rows-cache", __file__], "rows_cache"),
         (["--target", "lable"], "unknown target column 'lable'"),
         (["--profile", "trace"], "--profile"),
+        (["--devices", "2"], "one process on one device"),
     ],
 )
 def test_bad_options_are_refused_before_anything_is_written(parts, tmp_path, words, message):

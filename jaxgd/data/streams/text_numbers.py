@@ -42,6 +42,6 @@ def as_numbers(series: Any) -> np.ndarray:
     """int64, or float64 with NaN for cells that are missing."""
     import polars as pl
 
-    if series.has_nulls() or series.dtype == pl.Float64:
-        return series.cast(pl.Float64).fill_null(float("nan")).to_numpy()
+    if series.has_nulls():
+        series = series.cast(pl.Float64).fill_null(float("nan"))
     return series.to_numpy()
