@@ -55,7 +55,7 @@ def use_compilation_cache(
     True
     """
     check_integer("max_bytes", max_bytes, 0)
-    chosen = _chosen_folder(folder)
+    chosen = chosen_folder(folder)
     if chosen is None or _jax_has_its_own():
         return None
     chosen = chosen / f"compiled-{_processor()}"
@@ -144,7 +144,8 @@ def _remove(path: str) -> None:
         return  # another process was faster, or it may not be removed: then the bound is exceeded for now
 
 
-def _chosen_folder(folder: str | os.PathLike[str] | None) -> Path | None:
+def chosen_folder(folder: str | os.PathLike[str] | None = None) -> Path | None:
+    """Where things may be kept, as `use_compilation_cache` says it; None for nowhere."""
     given = os.environ.get(VARIABLE, "") if folder is None else os.fspath(folder)
     if given.strip().lower() in _OFF:
         return None

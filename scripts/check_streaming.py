@@ -77,7 +77,12 @@ def show_memory(found: dict[str, Any]) -> str:
 def show_speed(found: dict[str, Any]) -> str:
     """A row for each kind of rows and batch."""
     names = list(found["table"][0])
-    lines = [f"{found['rows']:,} rows, the best of {found['rounds']} rounds.", ""]
+    looked = ", ".join(f"{kind} {seconds}" for kind, seconds in found["looked"].items())
+    lines = [
+        f"{found['rows']:,} rows, {found['epochs']} epochs, the best of {found['rounds']} rounds.",
+        f"Looking the files through, once before, takes processor seconds a million rows: {looked}.",
+        "",
+    ]
     lines += [f"| {' | '.join(names)} |", f"|{'---|' * len(names)}"]
     for row in found["table"]:
         cells = (f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row.values())

@@ -1,5 +1,7 @@
 """Exit codes, and the one error that a command shows: a message, no traceback."""
 
+import signal
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -57,3 +59,22 @@ def warnings_as_lines() -> Iterator[None]:
         warnings.simplefilter("always", UserWarning)
         warnings.showwarning = lambda message, *_, **__: click.echo(f"Note: {message}", err=True)
         yield
+
+
+@contextmanager
+def leaving_on_sigterm() -> Iterator[None]:
+    """Inside the block SIGTERM and SIGHUP raise `SystemExit`, so that what is half written is removed."""
+
+    def leave(number: int, _: object) -> None:
+        raise SystemExit(128 + number)
+
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    asking = (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)) if in_main_thread else ()
+    heeded = {each for each in asking if signal.getsignal(each) is signal.SIG_DFL}
+    for each in heeded:
+        signal.signal(each, leave)
+    try:
+        yield
+    finally:
+        for each in heeded:
+            signal.signal(each, signal.SIG_DFL)

@@ -14,7 +14,7 @@ Columns = Mapping[str, np.ndarray]
 
 
 def write_pieces(pieces: Iterator[Columns], out: str) -> tuple[int, list[str]]:
-    """Write the rows of all pieces.
+    """Write the rows of all pieces; what a killed process left of the same file is removed.
 
     Args:
       pieces: {column: [rows]} each, all with the same columns.
@@ -24,11 +24,13 @@ def write_pieces(pieces: Iterator[Columns], out: str) -> tuple[int, list[str]]:
     Raises:
       OSError: the file cannot be written; what the pieces raise. The file is then as it was before.
     """
-    from jaxgd._atomic import replacing
+    from jaxgd._atomic import replacing, tidy
 
     if out == "-":
         return _write_csv(pieces, sys.stdout.buffer)
-    with replacing(Path(out)) as stream:
+    path = Path(out)
+    tidy(path.parent, [path.name])
+    with replacing(path) as stream:
         return (_write_parquet if out.lower().endswith(".parquet") else _write_csv)(pieces, stream)
 
 

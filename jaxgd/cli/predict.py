@@ -8,7 +8,7 @@ import click
 import numpy as np
 
 from jaxgd.cli import completing
-from jaxgd.cli.errors import BadInput, bad_input, warnings_as_lines
+from jaxgd.cli.errors import BadInput, bad_input, leaving_on_sigterm, warnings_as_lines
 from jaxgd.cli.options import on_bad_file_option, output_options
 from jaxgd.cli.pieces import write_pieces
 
@@ -45,7 +45,7 @@ def command(
     from jaxgd.cli.console import Output
 
     output = Output(quiet, color)
-    with bad_input(), warnings_as_lines():
+    with bad_input(), warnings_as_lines(), leaving_on_sigterm():
         _check_out(out, data)
         pieces, unknown_of = _predictions(source, data, on_bad_file)
         rows, names = write_pieces(pieces, out)

@@ -7,7 +7,7 @@ import click
 
 from jaxgd._checks import check_real
 from jaxgd.cli import completing
-from jaxgd.cli.errors import bad_input
+from jaxgd.cli.errors import bad_input, warnings_as_lines
 from jaxgd.cli.options import on_bad_file_option, output_options, whole_numbers
 from jaxgd.runs.settings import DTYPES, MISSING, TASKS, Settings
 
@@ -19,7 +19,7 @@ def _count_or_auto(context: click.Context, parameter: click.Parameter, value: st
     if value is None or value == "auto":
         return value
     if not value.isdecimal() or int(value) < 1:
-        raise click.BadParameter(f"expected a number of devices, or auto, got {value!r}.")
+        raise click.BadParameter(f"expected a number of at least 1, or auto, got {value!r}.")
     return int(value)
 
 
@@ -135,8 +135,9 @@ def _count_or_auto(context: click.Context, parameter: click.Parameter, value: st
 @on_bad_file_option
 @click.option(
     "--rows-cache",
-    metavar="FOLDER",
-    help="Stream DATA, and keep rows there as they are trained on: only the first epoch parses text.",
+    metavar="FOLDER|off",
+    help="Stream DATA, and keep its rows there, for other runs too.  [default: text is kept parsed while the "
+    "run lasts, in the cache folder, if that has room]",
 )
 @click.option("--out", metavar="FOLDER", help="The run folder.  [default: runs/DATA-N]")
 @click.option(
@@ -239,7 +240,7 @@ def command(
     manner = Manner(
         checkpoint_every, not no_report, tensorboard, watch, profile, devices, as_json, import_seconds=seconds
     )
-    with leaving_together(), bad_input(), together("jaxgd train"):
+    with leaving_together(), bad_input(), warnings_as_lines(), together("jaxgd train"):
         check_real("checkpoint_every", checkpoint_every, 0.0)
         job = begin(options, out) if resume is None else resumed(Path(resume), out, options)
         check_manner(job.settings, manner)

@@ -32,7 +32,8 @@ def check_manner(settings: "Settings", manner: Manner) -> None:
     """Refuse what cannot be done, before anything is.
 
     Raises:
-      BadInput: no library that writes event files; a profile of a stream, or of several processes.
+      BadInput: no library that writes event files; a profile of a stream, or of several processes; a stream
+        on several devices or in several processes.
       ValueError: more devices than there are.
     """
     from jaxgd.runs.plan import is_streamed
@@ -45,6 +46,11 @@ def check_manner(settings: "Settings", manner: Manner) -> None:
         raise BadInput("--profile: takes a table in memory, not files that are streamed.")
     if manner.profile is not None and num_processes() > 1:
         raise BadInput("--profile: takes a run of one process. Leave out --coordinator.")
+    if is_streamed(settings) and (manner.devices not in (None, 1, "auto") or num_processes() > 1):
+        raise BadInput(
+            f"{settings.data}: files that are streamed train in one process on one device. Leave out "
+            "--devices and --coordinator, or give one file without --window and --rows-cache."
+        )
     check_devices(manner.devices)
 
 

@@ -54,7 +54,7 @@ def check_not_mostly_numbers(table: Table, name: str) -> None:
         return
     row = column.tolist().index(wrong[0])
     right = f"a number as in {len(present) - len(wrong)} of {len(present)} cells"
-    advice = f"If these are categories, give categories=[{name!r}]."
+    advice = f"If these are categories, give categories=[{name!r}] (--category {name})."
     raise DataError(f"{place(table, name, row)}: expected {right}, got {_short(wrong[0])}. {advice}")
 
 

@@ -232,7 +232,7 @@ class Encoding:
 
 
 _ADVICE = {
-    "error": "Give prepare missing='mean' or missing='drop', or fill them.",
+    "error": "Fill them, or prepare (train) with missing='mean' or missing='drop' (--missing).",
     "drop": "The encoding drops such rows when it is made, and predicts none: leave them out first.",
 }
 

@@ -41,7 +41,7 @@ class Settings:
         settings above, those of the network are not used then, and dtype must be the model's.
       window: rows in memory at a time, of data that is streamed from files; None for the usual number.
       on_bad_file: what is done about a file of such data that cannot be read: "stop" or "skip".
-      rows_cache: a folder that keeps such rows as they are trained on, as in `jaxgd.stream`.
+      rows_cache: a folder that keeps such rows as they are trained on, or "off", as in `jaxgd.stream`.
 
     >>> Settings(epochs=3) == Settings.from_dict(Settings(epochs=3).to_dict())
     True

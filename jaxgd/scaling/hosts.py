@@ -56,7 +56,7 @@ def connect(
 
     Raises:
       HostsError: an address that is none, a port that is taken, a coordinator that does not answer in time,
-        or an environment that says nothing.
+        processes that were told of other numbers of them, or an environment that says nothing.
       TypeError, ValueError: numbers that do not fit.
 
     If others do not come in time this process ends, with a message and status 3: JAX would abort it.
@@ -86,6 +86,25 @@ def connect(
         _wait_for(host, port, timeout)
     options |= {"num_processes": num_processes, "process_id": process_id}
     _initialize(coordinator, timeout, {"coordinator_address": coordinator, **options})
+    _check_counts(num_processes, process_id, timeout)
+
+
+def _check_counts(mine: int, me: int, timeout: float) -> None:
+    """Raises HostsError, in all processes, unless all were told of as many as process 0 was."""
+    client = _client()
+    client.key_value_set(f"jaxgd/processes/{me}", str(mine))
+
+    def told(process: int) -> int:
+        return int(client.blocking_key_value_get(f"jaxgd/processes/{process}", int(timeout * 1000)))
+
+    first = told(0)
+    others = {process: told(process) for process in range(1, first)}
+    differing = [f"process {process} has {count}" for process, count in others.items() if count != first]
+    if differing:
+        raise HostsError(
+            f"num_processes: process 0 has {first}, {', '.join(differing)}. Start all of them again with one "
+            "number of processes."
+        )
 
 
 def _use_collectives_of_cpu() -> None:

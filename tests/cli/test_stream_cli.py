@@ -1,6 +1,7 @@
 """Folders of files on the command line: train, resume, evaluate, predict, and what is refused."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -13,6 +14,8 @@ from click.testing import CliRunner
 
 from jaxgd import data
 from jaxgd.cli.app import app
+from jaxgd.cli.errors import leaving_on_sigterm
+from jaxgd.cli.pieces import write_pieces
 from jaxgd.runs import open_run
 
 QUICK = ["--hidden", "4", "--dropout", "0", "--epochs", "2", "--no-report", "--json", "-q"]
@@ -154,6 +157,11 @@ def test_a_bad_file_stops_before_anything_is_written_or_is_left_out_and_recorded
     recorded = json.loads((tmp_path / "run" / "config.json").read_text())["data"]
     assert list(recorded["left_out"]) == [str(parts / "1.parquet")]
     assert recorded["rows"] == 400
+    (tmp_path / "run" / "config.json").unlink()
+    code, output = run("train", "--resume", tmp_path / "run", "--no-report", "-q")
+    assert code == 0
+    assert "Note: left out:" in output
+    assert "Warning" not in output
     code, output = run("predict", tmp_path / "run", parts, "--out", tmp_path / "p.parquet")
     assert code == 2
     assert not (tmp_path / "p.parquet").exists()
@@ -167,6 +175,7 @@ def test_a_bad_file_stops_before_anything_is_written_or_is_left_out_and_recorded
         (["--rows-cache", __file__], "rows_cache"),
         (["--target", "lable"], "unknown target column 'lable'"),
         (["--profile", "trace"], "--profile"),
+        (["--devices", "2"], "one process on one device"),
     ],
 )
 def test_bad_options_are_refused_before_anything_is_written(parts, tmp_path, words, message):
@@ -196,3 +205,25 @@ def test_a_gap_in_rows_to_predict_leaves_no_half_a_file(parts, tmp_path):
         assert "2.parquet" in output
         assert "1 missing" in output
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith((".p", "p."))] == []
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_predictions_that_are_interrupted_leave_nothing_and_a_killed_one_is_tidied_up(
+    tmp_path, ending, number
+):
+    out, half = tmp_path / f"p.{ending}", tmp_path / f".p.{ending}.abcd.tmp"
+    half.write_text("of a killed process")
+
+    def pieces():
+        yield {"prediction": np.arange(3.0)}
+        assert not half.exists()
+        assert len(list(tmp_path.iterdir())) == 1
+        os.kill(os.getpid(), number)
+        yield {"prediction": np.arange(3.0)}
+
+    with pytest.raises((SystemExit, KeyboardInterrupt)), leaving_on_sigterm():
+        write_pieces(pieces(), str(out))
+    assert not list(tmp_path.iterdir())
+    assert write_pieces(iter([{"prediction": np.arange(3.0)}]), str(out)) == (3, ["prediction"])
+    assert list(tmp_path.iterdir()) == [out]

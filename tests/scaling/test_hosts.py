@@ -115,6 +115,19 @@ def test_a_port_that_is_taken(monkeypatch):
             hosts.connect(f"127.0.0.1:{port}", 2, 0)
 
 
+def test_other_numbers_of_processes_are_refused_in_all_of_them(monkeypatch):
+    """Each process is asked in turn; the service's store of keys is a dict here."""
+    store = {f"jaxgd/processes/{each}": count for each, count in enumerate(("3", "3", "4"))}
+    client = SimpleNamespace(
+        key_value_set=store.__setitem__, blocking_key_value_get=lambda name, timeout: store[name]
+    )
+    monkeypatch.setattr(hosts, "_client", lambda: client)
+    for me, mine in enumerate((3, 3, 4)):
+        with pytest.raises(HostsError, match=r"num_processes: process 0 has 3, process 2 has 4\. Start all"):
+            hosts._check_counts(mine, me, 1.0)
+    hosts._check_counts(3, 2, 1.0)
+
+
 def test_a_coordinator_that_does_not_answer():
     with pytest.raises(HostsError, match=r"no answer from 127.0.0.1:\d+ within 1 s \(.+\). Start process 0"):
         hosts.connect(f"127.0.0.1:{free_port()}", 2, 1, timeout=1)

@@ -1,5 +1,7 @@
 """Blocks kept as they are trained on: the same rows, made again wherever a kept file is not whole."""
 
+import os
+
 import numpy as np
 import polars as pl
 import pytest
@@ -7,6 +9,7 @@ import pytest
 import jaxgd
 from jaxgd.data.errors import DataError
 from jaxgd.data.streams import stream
+from jaxgd.training.streaming import StreamError
 
 
 @pytest.fixture
@@ -156,3 +159,35 @@ def test_numbers_with_blanks_or_quotes_are_those_without(tmp_path):
         found.append(read(stream(tmp_path / name, "label", task="binary"))[0]["x"].ravel())
     np.testing.assert_array_equal(found[0], np.float32([1.5, -2, 300, 0.1]))
     np.testing.assert_array_equal(found[1], found[0])
+
+
+def test_text_is_kept_without_being_asked_for_as_long_as_the_stream_lives(folder, tmp_path, monkeypatch):
+    expected = read(stream(folder, "label", rows_cache="off"))
+    monkeypatch.setenv("JAXGD_CACHE", str(tmp_path / "cache"))
+    source = stream(folder, "label")
+    check_equal(read(source), expected)
+    places = parsed(monkeypatch)
+    check_equal(read(source), expected)
+    assert not places
+    assert list((tmp_path / "cache").iterdir()) == [], "the file has no name"
+    (folder / "1.csv").unlink()
+    with pytest.raises(StreamError, match=r"1\.csv: the file has vanished"):
+        read(source)
+    assert stream(folder, "label", rows_cache="off").passing is None
+
+
+@pytest.mark.parametrize("what", ["no room", "no folder", "fails"])
+def test_rows_that_cannot_be_kept_are_read_again(folder, tmp_path, monkeypatch, what):
+    expected = read(stream(folder, "label", rows_cache="off"))
+    monkeypatch.setenv("JAXGD_CACHE", str(tmp_path / "cache"))
+    if what == "no room":
+        monkeypatch.setattr("jaxgd.data.streams.passing_rows.SHARE", 0.0)
+    if what == "no folder":
+        (tmp_path / "cache").write_text("in the way")
+    source = stream(folder, "label")
+    check_equal(read(source), expected)
+    if what == "fails":
+        os.ftruncate(source.passing._file.fileno(), 100)
+    places = parsed(monkeypatch)
+    check_equal(read(source), expected)
+    assert places

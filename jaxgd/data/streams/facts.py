@@ -155,7 +155,7 @@ class ColumnFacts:
         if self.kind == TEXT and self.first_word and not self.coded and self.numbers_among_text >= share:
             where, cell = self.first_word
             right = f"a number as in {self.numbers_among_text:,} of {self.present:,} cells"
-            advice = f"If these are categories, give categories=[{self.name!r}]."
+            advice = f"If these are categories, give categories=[{self.name!r}] (--category {self.name})."
             raise DataError(f"{where}: expected {right}, got {cell[:60]!r}. {advice}")
 
     def examples(self, integers: bool) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 
 from jaxgd._aligned import aligned_finite
 from jaxgd._checks import unknown_name
-from jaxgd.data.errors import DataError, unknown
+from jaxgd.data.errors import DataError
 from jaxgd.data.streams import npy_files, parquet_files
 from jaxgd.data.streams.index import BadFileError, FileIndex, Mark, Place
 from jaxgd.data.streams.kinds import FLOAT, INT, as_kind
@@ -50,14 +50,31 @@ class Files:
     kinds: dict[str, str] = field(default_factory=dict)
 
     @property
+    def is_text(self) -> bool:
+        """Whether the files have no types of their own."""
+        return self.kind in ("csv", "tsv")
+
+    @property
     def names(self) -> tuple[str, ...]:
         """Of the columns."""
         return self.indices[0].names
 
-    def table(self, file: int, place: Place, names: Sequence[str]) -> Table:
-        """Some columns of a block. Raises BadFileError, or DataError."""
-        index = self.indices[file]
-        return self._table(file, place, _READERS[self.kind].read_columns(index.path, index, place, names))
+    def table(
+        self, file: int, place: Place, names: Sequence[str], likely: Mapping[str, str] | None = None
+    ) -> Table:
+        """Some columns of a block.
+
+        Args:
+          likely: {column: kind} that text is thought to have; it is read sooner if that is right.
+
+        Raises: BadFileError, or DataError.
+        """
+        index, reader, cells = self.indices[file], _READERS[self.kind], None
+        if likely and self.is_text:
+            cells = reader.read_likely(index.path, index, place, names, likely)
+        if cells is None:
+            cells = reader.read_columns(index.path, index, place, names)
+        return self._table(file, place, cells)
 
     def plain(
         self, file: int, place: Place, names: Sequence[str], beside: Sequence[str], dtype: str
@@ -77,7 +94,7 @@ class Files:
 
     def may_be_numbers(self, names: Sequence[str]) -> bool:
         """Whether columns hold numbers, or are text in which there may be nothing else."""
-        if self.kind in ("csv", "tsv"):
+        if self.is_text:
             return all(self.kinds.get(name, FLOAT) in (INT, FLOAT) for name in names)
         types = dict(zip(self.names, self.indices[0].types, strict=True))
         return all(types[name].lower().startswith(("int", "uint", "float")) for name in names)
@@ -87,11 +104,13 @@ class Files:
         return self.marks[file].change()
 
     def _table(self, file: int, place: Place, cells: Mapping[str, Any]) -> Table:
-        if self.kind in ("csv", "tsv"):
+        if self.is_text:
             cells = {name: self._cells(name, column) for name, column in cells.items()}
         return Table.from_columns(cells, f"{self.indices[file].path}, {place.shown()}", self.kind)
 
     def _cells(self, name: str, column: Any) -> np.ndarray:
+        if isinstance(column, np.ndarray):
+            return column.astype(np.float64) if self.kinds.get(name) == FLOAT else column
         return as_kind(column, self.kinds[name]) if name in self.kinds else typed(column)
 
 
@@ -113,7 +132,7 @@ def open_files(where: Any, on_bad_file: str, warn: WarnFn) -> Files:
     indices, marks, skipped = [], [], {}
     for path, found in zip(paths, _READERS[kind].index_files(paths), strict=True):
         try:
-            index, mark = _whole(found), _mark(path)
+            index, mark = _whole(found, path), _mark(path)
         except BadFileError as error:
             if on_bad_file == "stop":
                 advice = "Give on_bad_file='skip' (--on-bad-file skip) to leave such files out."
@@ -129,9 +148,10 @@ def open_files(where: Any, on_bad_file: str, warn: WarnFn) -> Files:
     return Files(shown_place(where), kind, tuple(indices), tuple(marks), skipped)
 
 
-def _whole(found: FileIndex | BadFileError) -> FileIndex:
+def _whole(found: FileIndex | BadFileError, path: Path) -> FileIndex:
     if isinstance(found, BadFileError):
-        raise found
+        is_empty = path.is_file() and not path.stat().st_size
+        raise BadFileError(f"{path}: the file is empty.") if is_empty else found
     return found
 
 
@@ -146,8 +166,10 @@ def _check_like(first: FileIndex, other: FileIndex) -> None:
     """Raises DataError for other columns, or columns of another type, than the first file has."""
     for name in other.names:
         if name not in first.names:
-            message = str(unknown(f"column in {first.path}", name, first.names, str(other.path)))
-            raise DataError(f"{message} All files need equal columns.")
+            raise DataError(
+                f"{other.path}: has a column {name!r}, which {first.path} has not "
+                f"({', '.join(first.names)}). All files need equal columns."
+            )
     for name in first.names:
         if name not in other.names:
             raise DataError(f"{other.path}: has no column {name!r}, as {first.path} has.")

@@ -15,7 +15,7 @@ from jaxgd.data.streams.division import held_out
 from jaxgd.data.streams.facts import ColumnFacts
 from jaxgd.data.streams.files import Files
 from jaxgd.data.streams.index import Place
-from jaxgd.data.streams.kinds import INT
+from jaxgd.data.streams.kinds import INT, kind_of
 from jaxgd.data.table import Table, is_missing
 from jaxgd.data.targets import choose_target
 
@@ -166,9 +166,10 @@ class _Scan:
         )
         self.used = (self.target, *self.features)
         wanted = {self.target, *wishes.categories}
-        if files.kind in ("csv", "tsv"):  # a number may turn out to be text in a later block
+        if files.is_text:  # a number may turn out to be text in a later block
             wanted = set(self.used)
         self.facts = {name: ColumnFacts(name, name in wanted, wishes.dtype) for name in self.used}
+        self.first_kinds = {name: kind_of(first[name]) for name in self.used}
         self.num_training = 0
 
     def run(self) -> Scanned:
@@ -183,9 +184,8 @@ class _Scan:
         encoding = conclude(self.facts, self.target, self.wishes, where, kind, num_rows)
         encoding = replace(encoding, columns=tuple(map(self._with_mean, encoding.columns)))
         kinds = {name: facts.kind or INT for name, facts in self.facts.items()}
-        is_text = self.files.kind in ("csv", "tsv")
         return Scanned(
-            files=replace(self.files, kinds=kinds) if is_text else self.files,
+            files=replace(self.files, kinds=kinds) if self.files.is_text else self.files,
             blocks=tuple(blocks),
             encoding=encoding,
             features=self._feature_moments(encoding),
@@ -195,7 +195,8 @@ class _Scan:
 
     def _look(self, file: int, place: Place, first: int) -> Block:
         names = self.used if self.wishes.weight is None else (*self.used, self.wishes.weight)
-        table = self.files.table(file, place, names)
+        likely = {name: facts.kind or self.first_kinds[name] for name, facts in self.facts.items()}
+        table = self.files.table(file, place, names, likely)
         training, out = rows_of_use(table, self.used, self.wishes.missing, first, self.wishes)
         check_gaps(table, self.used, self.target, self.wishes)
         if self.wishes.weight is not None:

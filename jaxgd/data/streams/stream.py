@@ -13,17 +13,23 @@ from typing import Any
 import numpy as np
 
 from jaxgd._checks import check_integer
+from jaxgd._compilation_cache import chosen_folder
 from jaxgd.data import columns
 from jaxgd.data.encoding import Encoding
 from jaxgd.data.errors import DataError
 from jaxgd.data.streams.files import Files, WarnFn, open_files
 from jaxgd.data.streams.index import BadFileError
+from jaxgd.data.streams.kinds import FLOAT
+from jaxgd.data.streams.passing_rows import PassingPart, PassingRows
 from jaxgd.data.streams.rows_cache import RowsCache
 from jaxgd.data.streams.scan import Block, Scanned, Wishes, rows_of_use, scan
 from jaxgd.data.table import Table
 from jaxgd.training.streaming import RowSource, StreamError
 
 PARTS = ("all", "training", "held-out")
+OFF = "off"
+"""The `rows_cache` that keeps nothing."""
+
 TargetsFn = Callable[[np.ndarray], Any]
 
 
@@ -54,7 +60,9 @@ def stream(
       window: rows in memory at a time, rounded up to whole batches; None for about 64 MiB.
       on_bad_file: "stop" refuses a file that cannot be read, "skip" leaves it out, with a warning.
       rows_cache: a folder that keeps the blocks as they are trained on, so that text is parsed, and rows are
-        encoded, in the first epoch only; None keeps nothing. It takes 4 bytes a feature and row (float32).
+        encoded, in the first epoch only. It takes 4 bytes a feature and row (float32). None does so with text
+        for as long as this object lives, in a file without a name in the user's cache folder, and takes at
+        most a quarter of what is free there; "off" keeps nothing.
 
     Returns: a `RowSource`: give it to `fit`, `evaluate` or `predict` in the place of `x`.
     Raises:
@@ -89,7 +97,8 @@ def stream_of(
     rows_cache: str | os.PathLike[str] | None = None,
 ) -> "Stream":
     """`stream` with all that can be wished. `warn` is told of files that are left out; None warns."""
-    if rows_cache is not None and Path(rows_cache).exists() and not Path(rows_cache).is_dir():
+    named = None if rows_cache is None or rows_cache == OFF else Path(rows_cache)
+    if named is not None and named.exists() and not named.is_dir():
         raise DataError(f"rows_cache: {rows_cache}: expected a folder, or a name that is free.")
     files = open_files(where, on_bad_file, warn_user if warn is None else warn)
     scanned = scan(files, wishes)
@@ -100,8 +109,15 @@ def stream_of(
         scanned.blocks,
         scanned=scanned,
         window_rows=window,
-        rows_cache=None if rows_cache is None else Path(rows_cache),
+        rows_cache=named,
+        passing=passing_rows() if rows_cache is None and files.is_text else None,
     )
+
+
+def passing_rows() -> PassingRows | None:
+    """Where rows of text are kept while their stream is in use; None if the user has no cache folder."""
+    folder = chosen_folder()
+    return None if folder is None else PassingRows(folder)
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,6 +135,7 @@ class Stream(RowSource):
       with_target: whether targets are read.
       window_rows: rows in memory at a time; None for about 64 MiB.
       rows_cache: the folder in which blocks are kept as they are trained on, or None.
+      passing: what keeps them for as long as this object lives, or None.
     """
 
     files: Files
@@ -131,6 +148,7 @@ class Stream(RowSource):
     with_target: bool = True
     window_rows: int | None = None
     rows_cache: Path | None = None
+    passing: PassingRows | None = None
     unknown: dict[int, dict[str, int]] = field(default_factory=dict)
     """{block that was read: cells of each column with a category that the encoding does not know}."""
 
@@ -258,10 +276,11 @@ class Stream(RowSource):
         return rows
 
     @cached_property
-    def _cache(self) -> RowsCache | None:
+    def _cache(self) -> RowsCache | PassingPart | None:
         """Of these rows: whatever they depend on is in the name of the folder."""
         if self.rows_cache is None:
-            return None
+            kept = self.passing
+            return None if kept is None else PassingPart(kept, (self.part, self.with_target))
         facts = {**self.describe(), "dtype": self.wishes.dtype, "with_target": self.with_target, "format": 1}
         name = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
         return RowsCache(self.rows_cache / name)
@@ -319,8 +338,9 @@ class Stream(RowSource):
         return y if self.encoding.task == "multiclass" else y.astype(self.wishes.dtype).reshape(-1, 1)
 
     def _table(self, block: Block) -> Table:
-        used = [column.name for column in self.encoding.columns]
-        return self.files.table(block.file, block.place, [*used, *self._names_beside()])
+        used = {column.name: column.kind for column in self.encoding.columns}
+        likely = {name: FLOAT for name, kind in used.items() if kind == "number"} | self.files.kinds
+        return self.files.table(block.file, block.place, [*used, *self._names_beside()], likely)
 
     def _rows(self, block: Block, table: Any) -> np.ndarray:
         """bool[rows]: which rows of a block are of this part."""

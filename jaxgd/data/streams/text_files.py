@@ -12,7 +12,7 @@ import numpy as np
 
 from jaxgd.data.errors import DataError
 from jaxgd.data.streams.index import BadFileError, FileIndex, Place
-from jaxgd.data.streams.kinds import INT
+from jaxgd.data.streams.text_numbers import as_numbers, number_types, says_what_it_means
 from jaxgd.data.text_files import check_header, clean
 
 _BLOCK_BYTES = 8 * 2**20
@@ -52,6 +52,26 @@ class TextFiles:
             raise BadFileError(f"{path}, {place.shown()}: {len(frame)} rows, expected {place.rows}.")
         return {name: clean(frame[name]) for name in names}
 
+    def read_likely(
+        self, path: Path, index: FileIndex, place: Place, names: Sequence[str], likely: Mapping[str, str]
+    ) -> dict[str, Any] | None:
+        """As `read_columns`, but arrays of numbers for columns that are `likely` int or float.
+
+        None if they are not for certain what the slow way over words would find.
+        """
+        import polars as pl
+
+        types = number_types({name: kind for name, kind in likely.items() if name in names})
+        if not types or not says_what_it_means(self._data(path, place), self.separator):
+            return None
+        try:
+            frame = self._parsed(path, index, place, {**dict.fromkeys(names, pl.String), **types})
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
+            return None
+        if len(frame) != place.rows:
+            return None
+        return {name: as_numbers(frame[name]) if name in types else clean(frame[name]) for name in names}
+
     def read_plain(
         self, path: Path, index: FileIndex, place: Place, kinds: Mapping[str, str], beside: Sequence[str]
     ) -> tuple[np.ndarray, dict[str, Any]] | None:
@@ -62,7 +82,7 @@ class TextFiles:
         """
         import polars as pl
 
-        types = {name: pl.Int64 if kind == INT else pl.Float64 for name, kind in kinds.items()}
+        types = number_types(kinds)
         try:
             frame = self._parsed(path, index, place, {**types, **dict.fromkeys(beside, pl.String)})
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
@@ -75,16 +95,18 @@ class TextFiles:
         """A polars frame of the columns of `types`. Raises what polars raises."""
         import polars as pl
 
-        with path.open("rb") as stream:
-            stream.seek(place.offset)
-            data = stream.read(place.size)
         return pl.read_csv(
-            io.BytesIO(self._without_blank_lines(data, path, place)),
+            io.BytesIO(self._without_blank_lines(self._data(path, place), path, place)),
             has_header=False,
             columns=[index.names.index(name) for name in types],
             schema={name: types.get(name, pl.String) for name in index.names},
             separator=self.separator,
         )
+
+    def _data(self, path: Path, place: Place) -> bytes:
+        with path.open("rb") as stream:
+            stream.seek(place.offset)
+            return stream.read(place.size)
 
     def header(self, path: Path) -> tuple[tuple[str, ...], int]:
         """The names of the columns, and where the first row begins. Raises BadFileError, OSError."""
