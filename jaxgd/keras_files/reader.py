@@ -18,6 +18,7 @@ from jaxgd.keras_files.errors import KerasFileError, check_mapping, failing_in, 
 from jaxgd.keras_files.hdf5 import ArrayFile, check_paths, is_hdf5
 from jaxgd.keras_files.json_text import parse_json
 from jaxgd.keras_files.model_configs import read_model
+from jaxgd.keras_files.opening import opened, path_text
 from jaxgd.keras_files.optimizer_cells import KERAS_3, Cell, cells
 from jaxgd.keras_files.optimizer_state import check_cells, read_state
 from jaxgd.keras_files.optimizer_wrappers import check_divided, notes_on, read_optimizer
@@ -65,7 +66,7 @@ def load(
       KerasFileError: a damaged or hostile file, or one with a part that jaxgd does not have; the message
         names it. A ValueError.
       OSError: the file cannot be opened.
-      TypeError: `model` or `training` is something else.
+      TypeError: `path`, `model` or `training` is something else.
     Keras: `keras.models.load_model` and `Model.load_weights`, for the layers in `jaxgd.layers`, of files that
     Keras 3 or tf.keras 2 wrote. Predictions are equal to rounding; training goes on with the same state.
     """
@@ -73,12 +74,13 @@ def load(
         raise TypeError(f"model: expected a model of jaxgd, got {model!r}.")
     if not isinstance(training, bool | KerasTraining):
         raise TypeError(f"training: expected True, False or a KerasTraining, got {training!r}.")
-    with failing_in("the file"), open(path, "rb") as file, ExitStack() as stack:
-        if os.fspath(path).endswith(".safetensors"):
+    name = path_text(path)
+    with failing_in("the file"), opened(name) as file, ExitStack() as stack:
+        if name.endswith(".safetensors"):
             from jaxgd.keras_files import safetensors_files
 
             given = _given(model, training)
-            return given, safetensors_files.read(path, given, max_bytes), None
+            return given, safetensors_files.read(name, given, max_bytes), None
         if not is_hdf5(file):
             return _read_archive(file, stack, model, training, max_bytes)
         arrays = stack.enter_context(ArrayFile(file, max_bytes))
@@ -119,7 +121,7 @@ def architecture(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) ->
 
     Raises: as `load`.
     """
-    with failing_in("the file"), open(path, "rb") as file:
+    with failing_in("the file"), opened(path_text(path)) as file:
         if not is_hdf5(file):
             archive = Archive(file, max_bytes)
             return _describe(parse_json(archive.read(CONFIG), CONFIG), None, *_metadata(archive)).model
@@ -143,7 +145,7 @@ def holds_state_alone(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTE
 
     Raises: as `load`.
     """
-    with failing_in("the file"), open(path, "rb") as file:
+    with failing_in("the file"), opened(path_text(path)) as file:
         if not is_hdf5(file):
             return False
         with ArrayFile(file, max_bytes) as arrays:
