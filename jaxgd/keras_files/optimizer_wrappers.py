@@ -23,6 +23,8 @@ from jaxgd.optimizers.loss_scale import LossScaleOptimizer
 from jaxgd.optimizers.multi import MultiOptimizer
 from jaxgd.optimizers.schedule_free_adamw import ScheduleFreeAdamWRule
 
+INNER = "optimizer/inner_optimizer/"
+"""Where the state of the optimizer inside a LossScaleOptimizer stands."""
 _MAX_ROUTES = 100
 _STARTS_AT_ZERO = (
     "ScheduleFreeAdamW: where the file does not hold z, it starts at the parameters. Keras's fit of a model "
@@ -102,6 +104,18 @@ def _read_loss_scale(config: Mapping[str, Any], ours: Mapping[str, Any], where: 
     name = check_string(config.get("name", "loss_scale"), f"{where}: name")
     with failing_in(where):
         return optimizers.loss_scale(inner, scale, steps, name=name)
+
+
+def with_loss_scale(optimizer: Optimizer, dtype: str, paths: Iterable[str]) -> Optimizer:
+    """The LossScaleOptimizer that Keras's `compile` puts around the optimizer of a mixed_float16 model.
+
+    The file describes the optimizer inside alone; only the paths of its state tell of the other.
+    """
+    if isinstance(optimizer, LossScaleOptimizer) or dtype != "mixed_float16":
+        return optimizer
+    if not any(path.startswith(INNER) for path in paths):
+        return optimizer
+    return optimizers.loss_scale(optimizer, name="loss_scale_optimizer")
 
 
 def _read_multi(

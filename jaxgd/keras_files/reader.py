@@ -21,7 +21,7 @@ from jaxgd.keras_files.model_configs import read_model
 from jaxgd.keras_files.opening import opened, path_text
 from jaxgd.keras_files.optimizer_cells import KERAS_3, Cell, cells
 from jaxgd.keras_files.optimizer_state import check_cells, read_state
-from jaxgd.keras_files.optimizer_wrappers import check_divided, notes_on, read_optimizer
+from jaxgd.keras_files.optimizer_wrappers import INNER, check_divided, notes_on, read_optimizer, with_loss_scale
 from jaxgd.keras_files.training import KerasTraining
 from jaxgd.keras_files.weights import check_size, param_shapes, read_params, trained, variables
 from jaxgd.model import PRECISIONS, Sequential
@@ -33,7 +33,7 @@ _OPTIMIZER = "optimizer/"
 _NOT_OURS = ("metrics/",)
 """Arrays that tf.keras 2 keeps besides: what its metrics had counted."""
 
-_COPIES = ("optimizer/inner_optimizer/", "optimizer/optimizers/")
+_COPIES = (INNER, "optimizer/optimizers/")
 """What stands in `optimizer/vars` too; an older file has it only there."""
 
 
@@ -170,7 +170,17 @@ def _read_archive(
     config = parse_json(archive.read(CONFIG), CONFIG)
     described = _describe(config, config.get("compile_config") if training else None, *_metadata(archive))
     unpacked = stack.enter_context(archive.unpacked(WEIGHTS))
-    return _read(described, stack.enter_context(ArrayFile(unpacked, max_bytes)), max_bytes)
+    arrays = stack.enter_context(ArrayFile(unpacked, max_bytes))
+    return _read(_with_loss_scale(described, arrays), arrays, max_bytes)
+
+
+def _with_loss_scale(described: _Described, file: ArrayFile) -> _Described:
+    """The same with what Keras's `compile` puts around the optimizer of a mixed_float16 model."""
+    training = described.training
+    if training is None:
+        return described
+    optimizer = with_loss_scale(training.optimizer, described.model.dtype, file.shapes)
+    return described._replace(training=replace(training, optimizer=optimizer))
 
 
 def _describe(config: dict[str, Any], compiled: Any, version: Any, ours: Mapping[str, Any]) -> _Described:
