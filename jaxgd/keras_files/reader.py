@@ -21,7 +21,13 @@ from jaxgd.keras_files.model_configs import read_model
 from jaxgd.keras_files.opening import opened, path_text
 from jaxgd.keras_files.optimizer_cells import KERAS_3, Cell, cells
 from jaxgd.keras_files.optimizer_state import check_cells, read_state
-from jaxgd.keras_files.optimizer_wrappers import INNER, check_divided, notes_on, read_optimizer, with_loss_scale
+from jaxgd.keras_files.optimizer_wrappers import (
+    INNER,
+    check_divided,
+    notes_on,
+    read_optimizer,
+    with_loss_scale,
+)
 from jaxgd.keras_files.training import KerasTraining
 from jaxgd.keras_files.weights import check_size, param_shapes, read_params, trained, variables
 from jaxgd.model import PRECISIONS, Sequential
@@ -29,6 +35,7 @@ from jaxgd.model_base import Model
 from jaxgd.optimizers import Optimizer
 
 MAX_BYTES = 2 * 2**30
+_SAFETENSORS = ".safetensors"
 _OPTIMIZER = "optimizer/"
 _NOT_OURS = ("metrics/",)
 """Arrays that tf.keras 2 keeps besides: what its metrics had counted."""
@@ -76,7 +83,7 @@ def load(
         raise TypeError(f"training: expected True, False or a KerasTraining, got {training!r}.")
     name = path_text(path)
     with failing_in("the file"), opened(name) as file, ExitStack() as stack:
-        if name.endswith(".safetensors"):
+        if name.endswith(_SAFETENSORS):
             from jaxgd.keras_files import safetensors_files
 
             given = _given(model, training)
@@ -96,7 +103,10 @@ def load(
 def _given(model: Sequential | Graph | None, training: bool | KerasTraining = False) -> Sequential | Graph:
     """The model that the caller must name for a file of weights alone."""
     if model is None:
-        raise KerasFileError("the file holds weights alone; say whose they are: load(path, model=model).")
+        raise KerasFileError(
+            "the file holds weights alone; say whose they are: load(path, model=model), or on the command line "
+            "jaxgd convert WEIGHTS NEW.keras --model MODEL.keras."
+        )
     if isinstance(training, KerasTraining):
         raise KerasFileError("a .safetensors file holds no optimizer; leave training out.")
     return model
@@ -121,7 +131,10 @@ def architecture(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) ->
 
     Raises: as `load`.
     """
-    with failing_in("the file"), opened(path_text(path)) as file:
+    name = path_text(path)
+    with failing_in("the file"), opened(name) as file:
+        if name.endswith(_SAFETENSORS):
+            _given(None)
         if not is_hdf5(file):
             archive = Archive(file, max_bytes)
             return _describe(parse_json(archive.read(CONFIG), CONFIG), None, *_metadata(archive)).model

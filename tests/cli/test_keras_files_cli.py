@@ -21,16 +21,17 @@ FEATURES, CLASSES = 4, 3
 
 @pytest.fixture(scope="module")
 def shelf(tmp_path_factory):
-    """A trained model, and its weights alone."""
+    """A trained model, and its weights alone in both forms."""
     folder = tmp_path_factory.mktemp("shelf")
     model, result = trained(folder / "m.keras")
     jaxgd.save(folder / "w.weights.h5", model, result.params)
+    jaxgd.save(folder / "w.safetensors", model, result.params)
     return folder
 
 
 @pytest.fixture
 def here(tmp_path, monkeypatch, shelf):
-    """A folder of its own with those two files."""
+    """A folder of its own with those files."""
     for path in shelf.iterdir():
         shutil.copy(path, tmp_path)
     monkeypatch.chdir(tmp_path)
@@ -162,12 +163,16 @@ def test_another_learning_rate_is_taken_and_a_run_resumes(here):
         (("convert", "m.keras", "m.keras"), "is the file to read"),
         (("convert", "w.weights.h5", "n.keras"), "weights alone"),
         (("convert", "m.keras", "n.keras", "--model", "m.keras"), "model of its own"),
-        (("info", "w.weights.h5"), "weights alone"),
+        (("info", "w.weights.h5"), "jaxgd convert WEIGHTS NEW.keras --model"),
+        (("predict", "w.safetensors", "iris"), "weights alone"),
+        (("info", "w.safetensors"), "weights alone"),
+        (("convert", "m.keras", "none/m.keras"), "none: no such folder"),
     ],
 )
 def test_bad_input(here, arguments, message):
     assert message in call(*arguments, code=2).stderr
-    assert sorted(path.name for path in here.iterdir() if path.name != "runs") == ["m.keras", "w.weights.h5"]
+    left = sorted(path.name for path in here.iterdir() if path.name != "runs")
+    assert left == ["m.keras", "w.safetensors", "w.weights.h5"]
 
 
 def test_convert_takes_the_state_of_an_optimizer_along(here):
