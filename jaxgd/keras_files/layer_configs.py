@@ -65,8 +65,8 @@ def _read_moments(value: Any, where: str) -> Any:
 def _read_factor(value: Any, where: str) -> float:
     if isinstance(value, list):
         raise KerasFileError(
-            f"{where}: expected one number for all features, got {shown(value)}. Take Normalization(mean=..., "
-            "variance=...) in Keras, which has one a feature, and save again."
+            f"{where}: expected one number for all features, got {shown(value)}. Take Normalization(mean=..."
+            ", variance=...) in Keras, which has one a feature, and save again."
         )
     return check_number(value, where)
 

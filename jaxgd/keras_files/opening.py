@@ -17,7 +17,7 @@ def path_text(path: str | bytes | os.PathLike[str]) -> str:
     """
     if not isinstance(path, str | bytes | os.PathLike):
         raise TypeError(
-            f"path: expected the path of a file, got {type(path).__name__}; write what is in memory to a file."
+            f"path: expected the path of a file, got {type(path).__name__}; write bytes to a file first."
         )
     return os.fsdecode(path)
 

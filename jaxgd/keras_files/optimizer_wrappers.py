@@ -183,16 +183,24 @@ def notes_on(optimizer: Optimizer, written_by_keras: bool) -> tuple[str, ...]:
 
 
 def check_divided(optimizer: Optimizer, expected: Iterable[str], found: Iterable[str]) -> None:
-    """Raises if a file's state of a MultiOptimizer is of another division of the parameters than its keys'.
+    """Raises if a file's state is of other parameters than the model trains, or divided in another way.
 
     Args:
       optimizer: as it was read.
       expected, found: the paths of its state, and those in the file.
     """
-    if isinstance(optimizer, MultiOptimizer) and set(expected) != set(found):
+    expected, found = set(expected), set(found)
+    if expected == found:
+        return
+    if isinstance(optimizer, MultiOptimizer):
         keys = ", ".join(shown(key) for key in optimizer.settings["optimizers"])
         raise KerasFileError(
             f"optimizer: the state in the file is not that of the parameters which the keys {keys} match "
             "in a loaded model, where no model's name stands before a path; Keras drops such a state with a "
             "warning. load(path, training=False) leaves it out."
         )
+    raise KerasFileError(
+        f"optimizer: the state in the file is {len(found)} arrays, and that of what the model trains "
+        f"{len(expected)}. Was a layer frozen, or set free, after compile? Keras drops such a state with a "
+        "warning. Compile again in Keras and save; load(path, training=False) leaves the state out."
+    )

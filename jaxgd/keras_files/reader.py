@@ -104,8 +104,8 @@ def _given(model: Sequential | Graph | None, training: bool | KerasTraining = Fa
     """The model that the caller must name for a file of weights alone."""
     if model is None:
         raise KerasFileError(
-            "the file holds weights alone; say whose they are: load(path, model=model), or on the command line "
-            "jaxgd convert WEIGHTS NEW.keras --model MODEL.keras."
+            "the file holds weights alone; say whose they are: load(path, model=model), or on the command "
+            "line jaxgd convert WEIGHTS NEW.keras --model MODEL.keras."
         )
     if isinstance(training, KerasTraining):
         raise KerasFileError("a .safetensors file holds no optimizer; leave training out.")

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import shutil
+import zipfile
 
 import jax
 import numpy as np
@@ -173,6 +174,27 @@ def test_bad_input(here, arguments, message):
     assert message in call(*arguments, code=2).stderr
     left = sorted(path.name for path in here.iterdir() if path.name != "runs")
     assert left == ["m.keras", "w.safetensors", "w.weights.h5"]
+
+
+def test_a_loss_of_the_users_own_keeps_nobody_from_the_model(here):
+    """Predictions, metrics and the description need none; going on with training does, and is refused."""
+    with zipfile.ZipFile("m.keras") as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    config = json.loads(members["config.json"])
+    own = {"module": "builtins", "class_name": "function", "config": "own", "registered_name": "function"}
+    config["compile_config"]["loss"] = own
+    with zipfile.ZipFile("own.keras", "w") as archive:
+        for name, content in {**members, "config.json": json.dumps(config).encode()}.items():
+            archive.writestr(name, content)
+    said = call("predict", "own.keras", "iris")
+    assert "unknown loss 'own'" in said.stderr
+    assert said.stdout == call("predict", "m.keras", "iris").stdout
+    found, expected = (facts("evaluate", name, "iris")["metrics"] for name in ("own.keras", "m.keras"))
+    assert found == expected
+    described = facts("info", "own.keras")
+    assert "unknown loss 'own'" in described["unread_training"]
+    assert described["training"] is None
+    assert "unknown loss 'own'" in call("train", "iris", "--from", "own.keras", code=2).stderr
 
 
 def test_convert_takes_the_state_of_an_optimizer_along(here):

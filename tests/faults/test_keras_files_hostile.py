@@ -209,6 +209,7 @@ def _layer(config, index):
         (lambda c: c["config"].update(layers=[_layer(c, 0)]), "besides the input"),
         (lambda c: c["config"].update(layers=[_layer(c, 1)] * 2000), "1 to 1000 layers"),
         (lambda c: _layer(c, 1)["config"].update(dtype="float64"), "dtypes differ"),
+        (lambda c: _layer(c, 1)["config"].update(trainable=False), "frozen, or set free, after compile"),
         (lambda c: c.update(class_name="Functional"), "unknown setting 'build_input_shape'"),
         (lambda c: c["compile_config"].update(optimizer="Evil"), "'Evil' is not an optimizer"),
         (lambda c: c["compile_config"].update(loss="evil"), "unknown loss"),
