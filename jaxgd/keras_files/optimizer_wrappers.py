@@ -16,6 +16,7 @@ from jaxgd.keras_files.errors import (
     failing_in,
     shown,
 )
+from jaxgd.keras_files.hdf5 import check_paths
 from jaxgd.keras_files.objects import Entry, make_entry, parse_entry
 from jaxgd.keras_files.optimizer_configs import checked_pattern, plain_ours, read_plain, write_plain
 from jaxgd.optimizers import Optimizer, OptimizerState
@@ -199,8 +200,10 @@ def check_divided(optimizer: Optimizer, expected: Iterable[str], found: Iterable
             "in a loaded model, where no model's name stands before a path; Keras drops such a state with a "
             "warning. load(path, training=False) leaves it out."
         )
-    raise KerasFileError(
-        f"optimizer: the state in the file is {len(found)} arrays, and that of what the model trains "
-        f"{len(expected)}. Was a layer frozen, or set free, after compile? Keras drops such a state with a "
-        "warning. Compile again in Keras and save; load(path, training=False) leaves the state out."
-    )
+    try:
+        check_paths(dict.fromkeys(found), expected)
+    except KerasFileError as error:
+        raise KerasFileError(
+            f"optimizer: {error} Was a layer frozen, or set free, after compile? Keras drops such a state with "
+            "a warning. Compile again in Keras and save; load(path, training=False) leaves the state out."
+        ) from error

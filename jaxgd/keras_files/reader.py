@@ -14,7 +14,7 @@ from jaxgd.graphs import Graph
 from jaxgd.keras_files import keras2, legacy
 from jaxgd.keras_files.archive import CONFIG, METADATA, WEIGHTS, Archive
 from jaxgd.keras_files.compiled import lost_arguments, read_compiled
-from jaxgd.keras_files.errors import KerasFileError, check_mapping, failing_in, shown
+from jaxgd.keras_files.errors import KerasFileError, check_mapping, failing_in, failing_in_training, shown
 from jaxgd.keras_files.hdf5 import ArrayFile, check_paths, is_hdf5
 from jaxgd.keras_files.json_text import parse_json
 from jaxgd.keras_files.model_configs import read_model
@@ -203,7 +203,13 @@ def _describe(config: dict[str, Any], compiled: Any, version: Any, ours: Mapping
     model = read_model(config, ours.get("precision", "highest"))
     if not compiled:
         return _Described(model, None)
-    compiled = check_mapping(compiled, "compile_config")
+    with failing_in_training():
+        return _describe_training(model, config, check_mapping(compiled, "compile_config"), ours)
+
+
+def _describe_training(
+    model: Sequential | Graph, config: dict[str, Any], compiled: dict[str, Any], ours: Mapping[str, Any]
+) -> _Described:
     form = keras2.form_of(compiled.get("optimizer"))
     if form != KERAS_3:
         compiled = keras2.translated_compile(compiled)

@@ -212,7 +212,7 @@ def _layer(config, index):
         (lambda c: _layer(c, 1)["config"].update(trainable=False), "frozen, or set free, after compile"),
         (lambda c: c.update(class_name="Functional"), "unknown setting 'build_input_shape'"),
         (lambda c: c["compile_config"].update(optimizer="Evil"), "'Evil' is not an optimizer"),
-        (lambda c: c["compile_config"].update(loss="evil"), "unknown loss"),
+        (lambda c: c["compile_config"].update(loss="evil"), "unknown loss.*training=False"),
         (lambda c: c["compile_config"].update(loss={"class_name": "Evil"}), "unknown loss"),
         (lambda c: c["compile_config"].update(metrics=["evil"]), "unknown metric"),
         (lambda c: c["compile_config"].update(loss_weights=["x"]), "loss_weights"),
