@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import jax
 
+from jaxgd._param_shapes import param_shapes
 from jaxgd._types import Shape
 
 _HEADER = ("Layer (type)", "Output Shape", "Param #", "Connected to")
@@ -32,7 +33,7 @@ def summary_of(model: Any, shapes: Sequence[Any], connected_to: Sequence[str] | 
       shapes: of each layer's output, without the batch; a tuple of shapes for several outputs.
       connected_to: where each layer's inputs come from, in a graph.
     """
-    params = jax.eval_shape(model.init)
+    params = param_shapes(model)
     mask = model.trainable(params)
     rows = []
     for index, (name, layer, shape) in enumerate(zip(model.names, model.layers, shapes, strict=True)):

@@ -1,7 +1,7 @@
 """What every model is: layers with names, their parameters, and the pure functions that both stand for."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
 import jax
@@ -10,6 +10,7 @@ import numpy as np
 
 from jaxgd import _policy, random
 from jaxgd._checks import unknown_name
+from jaxgd._param_shapes import param_shapes
 from jaxgd._statistics import trainable_mask
 from jaxgd._types import Array, Params, PyTree, Shape
 from jaxgd.layers import Context, Layer, Nested
@@ -139,7 +140,7 @@ class Model:
 
     def check_params(self, params: Params) -> None:
         """Raises ValueError unless `params` has this model's layers, leaves and shapes, and no others."""
-        expected, got = _shapes(jax.tree.structure(self)), _leaf_shapes(params)
+        expected, got = _leaf_shapes(param_shapes(self)), _leaf_shapes(params)
         for place in (*expected, *got):
             if expected.get(place) != got.get(place):
                 want, have = (_shown(shapes.get(place)) for shapes in (expected, got))
@@ -279,13 +280,6 @@ def _init(
 ) -> dict[str, dict[str, Any]]:
     """New parameters as one program, which another seed or dropout rate does not compile again."""
     return jax.tree.unflatten(structure, leaves).init_from(sources)
-
-
-@lru_cache(maxsize=256)
-def _shapes(structure: Any) -> dict[tuple[str, ...], Shape]:
-    """{(layer, leaf): shape} of a model of this structure."""
-    model = jax.tree.unflatten(structure, [0.0] * structure.num_leaves)
-    return _leaf_shapes(jax.eval_shape(lambda: model.init(jax.random.key(0))))
 
 
 def _leaf_shapes(params: Params) -> dict[tuple[str, ...], Shape]:

@@ -9,6 +9,7 @@ from typing import Any, BinaryIO, NamedTuple
 import jax
 
 from jaxgd import optimizers
+from jaxgd._param_shapes import param_shapes
 from jaxgd._types import Params
 from jaxgd.graphs import Graph
 from jaxgd.keras_files import keras2, legacy
@@ -29,7 +30,7 @@ from jaxgd.keras_files.optimizer_wrappers import (
     with_loss_scale,
 )
 from jaxgd.keras_files.training import KerasTraining
-from jaxgd.keras_files.weights import check_size, param_shapes, read_params, trained, variables
+from jaxgd.keras_files.weights import check_size, read_params, trained, variables
 from jaxgd.model import PRECISIONS, Sequential
 from jaxgd.model_base import Model
 from jaxgd.optimizers import Optimizer

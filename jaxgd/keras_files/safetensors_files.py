@@ -10,9 +10,10 @@ import numpy as np
 import safetensors
 from safetensors import numpy as arrays
 
+from jaxgd._param_shapes import param_shapes
 from jaxgd._types import Params
 from jaxgd.keras_files.errors import KerasFileError, shown
-from jaxgd.keras_files.weights import check_size, named_leaves, param_shapes
+from jaxgd.keras_files.weights import check_size, named_leaves
 from jaxgd.model_base import Model
 
 _MAX_HEADER = 2**20

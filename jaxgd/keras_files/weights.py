@@ -62,11 +62,6 @@ def placed(model: Model, keys: tuple[str, ...] = (), root: str = "") -> Iterator
             yield from placed(layer.model, place, f"{group}/")
 
 
-def param_shapes(model: Model) -> Params:
-    """A tree like the model's parameters, of shapes and dtypes."""
-    return jax.eval_shape(model.init)
-
-
 def check_size(shapes: Params, max_bytes: int) -> None:
     """Raises if a model declares more bytes of parameters than that."""
     total = sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(shapes))

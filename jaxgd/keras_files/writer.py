@@ -10,6 +10,7 @@ import numpy as np
 
 from jaxgd import optimizers
 from jaxgd._atomic import write_bytes
+from jaxgd._param_shapes import param_shapes
 from jaxgd._types import Params
 from jaxgd.keras_files.archive import CONFIG, METADATA, WEIGHTS, pack
 from jaxgd.keras_files.compiled import write_compiled
@@ -22,7 +23,7 @@ from jaxgd.keras_files.optimizer_cells import cells
 from jaxgd.keras_files.optimizer_state import first_state, state_arrays
 from jaxgd.keras_files.optimizer_wrappers import write_optimizer, written_ours
 from jaxgd.keras_files.training import KerasTraining
-from jaxgd.keras_files.weights import check_params, group_names, param_shapes, params_arrays, variables
+from jaxgd.keras_files.weights import check_params, group_names, params_arrays, variables
 from jaxgd.model_base import Model
 from jaxgd.training import FitResult
 

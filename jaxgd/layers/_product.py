@@ -11,6 +11,7 @@ Microseconds of one core for a training step (batch 32; a busy machine, least of
 What one kernel is, and when, stands in `_one_kernel`. On other devices the plain form is kept.
 """
 
+import math
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -63,6 +64,12 @@ def product(x: Array, kernel: Array, precision: str) -> Array:
     if x.size > _LARGEST_COPIED:
         return jnp.dot(x, kernel, precision=precision)
     return _transposed_once(x, kernel, precision)
+
+
+def are_summed(batch_size: int, shapes: list[tuple[int, ...]]) -> bool:
+    """Whether the products of a batch with kernels of these shapes are all sums in one loop."""
+    kernels = [math.prod(shape) for shape in shapes if len(shape) > 1]
+    return jax.default_backend() == "cpu" and all(batch_size * size <= _LARGEST_SUMMED for size in kernels)
 
 
 def _one_output(x: Array, kernel: Array) -> Array:

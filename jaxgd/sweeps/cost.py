@@ -2,9 +2,10 @@
 
 seconds = fixed + per layer + floating-point operations / rate + bytes / bandwidth
 
-A small network, whose program is one kernel (see `_one_kernel`), has numbers of its own where its members
-run one after the other. In step (`vmap`) the first two are shared by all members of a call, save a small
-part; the bytes come more slowly once the states of all members outgrow a core's own cache.
+A small network, whose products are sums in a loop (see `layers/_product.py`) or whose program is one kernel
+(see `_one_kernel`), has numbers of its own where its members run one after the other. In step (`vmap`) the
+first two are shared by all members of a call, save a small part; the bytes come more slowly once the states
+of all members outgrow a core's own cache.
 """
 
 from collections import Counter
@@ -14,17 +15,18 @@ from typing import Any
 import jax
 
 from jaxgd._one_kernel import is_small
+from jaxgd._param_shapes import param_shapes
+from jaxgd.layers._product import are_summed
 from jaxgd.sweeps.engine import Form
 from jaxgd.sweeps.family import Family
-from jaxgd.sweeps.shapes import shapes_of
 
 
 @dataclass(frozen=True)
 class Rates:
     """Seconds, floating-point operations a second, bytes a second and bytes."""
 
-    step: float = 6e-6
-    layer: float = 3.7e-6
+    step: float = 5e-6
+    layer: float = 1.7e-6
     shared_step: float = 8.7e-6
     shared_layer: float = 2.9e-6
     written_step: float = 0.8e-6
@@ -68,7 +70,7 @@ class Workload:
     folds: tuple[int, ...]
     """Members of each fold; those that step together are of one."""
     is_small: bool = False
-    """Whether its program is one kernel."""
+    """Whether its products are sums, or its program is one kernel."""
 
     @property
     def members(self) -> int:
@@ -91,13 +93,19 @@ def workload(family: Family, state: int) -> Workload:
         state=state,
         steps=round(sum(steps) / len(steps)),
         folds=tuple(Counter(id(each.fold) for each in family.trials.values()).values()),
-        is_small=is_small(family.spec.batch_size, shapes_of(family.objective.model)),
+        is_small=is_cheap(family.spec.batch_size, param_shapes(family.objective.model)),
     )
+
+
+def is_cheap(batch_size: int, params: Any) -> bool:
+    """Whether steps of a network with such parameters cost what `Rates.written_step` and its like say."""
+    shapes = [leaf.shape for leaf in jax.tree.leaves(params)]
+    return are_summed(batch_size, shapes) or is_small(batch_size, params)
 
 
 def weights(model: Any) -> int:
     """Multiplications of one row's forward pass: the entries of all kernels."""
-    return sum(leaf.size for leaf in jax.tree.leaves(shapes_of(model)) if leaf.ndim > 1)
+    return sum(leaf.size for leaf in jax.tree.leaves(param_shapes(model)) if leaf.ndim > 1)
 
 
 def step_seconds(work: Workload, form: Form, width: int, rates: Rates = RATES) -> float:

@@ -9,11 +9,11 @@ import jax
 import numpy as np
 
 from jaxgd._one_kernel import is_small
+from jaxgd._param_shapes import param_shapes
 from jaxgd._programs import compiled
 from jaxgd._types import Array
 from jaxgd.sweeps.family import Family, Members, on_device
 from jaxgd.sweeps.lockstep import run_lockstep
-from jaxgd.sweeps.shapes import shapes_of
 from jaxgd.sweeps.trial import Fold
 from jaxgd.training.run import Limits, RunSpec, RunState, run_chunk
 
@@ -60,7 +60,7 @@ class Engine:
 
     def _compile(self, members: Members) -> None:
         arguments = self._arguments(members, self.family.example.fold, 0)
-        small = is_small(self.spec.batch_size, shapes_of(self.family.objective.model))
+        small = is_small(self.spec.batch_size, param_shapes(self.family.objective.model))
         if self.form == "sequential":
             program = compiled(run_chunk, self.spec, arguments, small=small)
         elif self.form == "map":

@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxgd._param_shapes import param_shapes
 from jaxgd._types import Array, Params, PyTree
-from jaxgd.sweeps.shapes import shapes_of
 from jaxgd.sweeps.starting import Starter
 from jaxgd.sweeps.trial import Fold, Trial
 from jaxgd.training.early_stopping import Progress, Rule
@@ -143,7 +143,7 @@ class Family:
     @cached_property
     def trainable(self) -> PyTree:
         """A tree of bool: which parameters of the program's network are trained."""
-        return self.objective.model.trainable(shapes_of(self.objective.model))
+        return self.objective.model.trainable(param_shapes(self.objective.model))
 
     @cached_property
     def starter(self) -> Starter:
@@ -154,7 +154,7 @@ class Family:
     def zero_sums(self) -> PyTree:
         """The sums of an epoch before its first batch."""
         training, _ = self.data(self.example.fold)
-        params = shapes_of(self.objective.model)
+        params = param_shapes(self.objective.model)
         objective = self.objective.at_inference()
         return jax.device_get(zero_sums(objective, params, training, self.spec.batch_size))
 

@@ -10,8 +10,8 @@ import jax
 import numpy as np
 
 from jaxgd._checks import check_integer
+from jaxgd._param_shapes import param_shapes
 from jaxgd.sweeps.family import Family
-from jaxgd.sweeps.shapes import shapes_of
 from jaxgd.sweeps.trial import Trial
 from jaxgd.training.state import TrainState
 
@@ -43,7 +43,7 @@ def footprint(family: Family, keeps_all: bool) -> Footprint:
     """The bytes that a family needs; `keeps_all` says whether every member's parameters are kept."""
     trial = family.example
     model = family.model_of(trial)
-    shapes = shapes_of(model)
+    shapes = param_shapes(model)
     params = _bytes(shapes)
     folds = {id(each.fold): each.fold for each in family.trials.values()}.values()
     data = sum(2 * (_bytes(fold.training) + _bytes(fold.validation)) for fold in folds)

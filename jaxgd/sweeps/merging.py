@@ -8,8 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxgd._one_kernel import is_small
-from jaxgd.sweeps.cost import RATES, Workload, compile_seconds, step_seconds, workload
+from jaxgd.sweeps.cost import RATES, Workload, compile_seconds, is_cheap, step_seconds, workload
 from jaxgd.sweeps.family import Family, kind_of, rows_kind
 from jaxgd.sweeps.padding import PaddedFamily, Parts, padded_widths, parts_of, pattern_of
 
@@ -114,7 +113,7 @@ class _Union:
             layers=len(first.before) + len(kernels) + len(first.behind),
             flops=self.work.flops * self.weights / own,
             state=_ARRAYS * 4 * self.weights,
-            is_small=is_small(self.families[0].spec.batch_size, products),
+            is_small=is_cheap(self.families[0].spec.batch_size, products),
         )
 
     def family(self) -> Family:

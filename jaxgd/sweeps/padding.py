@@ -14,11 +14,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgd import activations, layers, regularizers
+from jaxgd._param_shapes import param_shapes
 from jaxgd._types import Array, Params
 from jaxgd.layers import Context, Output
 from jaxgd.model import Sequential, sequential
 from jaxgd.sweeps.family import Family, kind_of, spec_of
-from jaxgd.sweeps.shapes import shapes_of
 from jaxgd.sweeps.trial import Trial
 from jaxgd.training.objective import Objective
 from jaxgd.training.state import TrainState
@@ -225,7 +225,7 @@ class PaddedFamily(Family):
         """Without what was padded, under the trial's own names."""
         names = _dense_names(trial)
         padded = [*(_name(place) for place in range(len(names) - 1)), _OUTPUT]
-        shapes = shapes_of(trial.model)
+        shapes = param_shapes(trial.model)
         others = {name: leaves for name, leaves in params.items() if name in shapes and name not in names}
         own = {
             name: {

@@ -40,12 +40,10 @@ def train(step: Step, state: TrainState, data: PyTree, schedule: Any) -> tuple[T
     if padded and not isinstance(data, Mapping):
         raise ValueError("schedule: -1 needs data to be a mapping, so that the batch can hold a row_mask.")
     arguments = (state, data, jnp.asarray(schedule, jnp.int32))
-    if _is_traced(state):  # a transformation owns its buffers: there is nothing to donate
+    if _is_traced(arguments):  # a transformation owns its buffers: there is nothing to donate
         return _run((step, padded), *arguments)
     small = _one_kernel.is_small(np.shape(schedule)[1], state.params)
-    if small and not _is_traced(arguments):
-        return compiled(_run, (step, padded), arguments, donate=(0,), small=True).call(*arguments)
-    return _run_donating((step, padded), *arguments)
+    return compiled(_run, (step, padded), arguments, donate=(0,), small=small).call(*arguments)
 
 
 def _run(
@@ -61,9 +59,6 @@ def _run(
         return state, {"loss": loss} if record is None else {"loss": loss, "aux": record}
 
     return jax.lax.scan(body, state, schedule)
-
-
-_run_donating = jax.jit(_run, static_argnums=0, donate_argnums=1)
 
 
 def _is_traced(tree: PyTree) -> bool:

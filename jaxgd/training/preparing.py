@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgd._checks import check_integer, of_keras, unknown_name, wrong
+from jaxgd._param_shapes import param_shapes
 from jaxgd._statistics import partition
 from jaxgd._types import Params
 from jaxgd.losses._align import ShapeError
@@ -72,7 +73,7 @@ def _shape_of_one_row(array: Any) -> jax.ShapeDtypeStruct:
 @lru_cache(maxsize=64)
 def _try_objective(objective: Objective, structure: Any, leaves: tuple[Any, ...]) -> None:
     """Trace an objective on a batch of these shapes; what it refuses is raised, and is not remembered."""
-    params = jax.eval_shape(objective.model.init)
+    params = param_shapes(objective.model)
     try:
         jax.eval_shape(objective, params, jax.tree.unflatten(structure, leaves))
     except ShapeError as error:

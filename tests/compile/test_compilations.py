@@ -1,12 +1,16 @@
 """One program a run: what compiles, how often, and whose buffers it may take."""
 
+from collections import OrderedDict
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import jaxgd
+from jaxgd import _programs
 from jaxgd.training import EarlyStopping
+from jaxgd.training.run import run_chunk
 
 ROWS, FEATURES = 40, 5
 X = np.random.default_rng(0).normal(size=(ROWS, FEATURES)).astype(np.float32)
@@ -195,3 +199,48 @@ def test_evaluate_and_predict_compile_once(programs):
         jaxgd.predict(network, params, X)
         added = len(programs) - before
         assert added == (2 if seed == 0 else 0)
+
+
+@pytest.fixture
+def without_programs(monkeypatch):
+    """No program is kept from before."""
+    monkeypatch.setattr(_programs, "_programs", OrderedDict())
+    return monkeypatch
+
+
+def deep(optimizer="adam"):
+    return jaxgd.fit(
+        jaxgd.mlp([FEATURES, 6, 6, 1]), X, Y, optimizer=optimizer, epochs=4, batch_size=16, shuffle=True
+    )
+
+
+def test_the_order_in_which_operations_start_changes_no_bit(without_programs):
+    in_order = deep()
+    without_programs.setattr(_programs, "_IN_ORDER", {})
+    without_programs.setattr(_programs, "_programs", OrderedDict())
+    as_ever = deep()
+    assert as_ever.compilations == 1
+    for mine, other in zip(jax.tree.leaves(in_order.params), jax.tree.leaves(as_ever.params), strict=True):
+        np.testing.assert_array_equal(mine, other)
+
+
+def test_operations_of_a_step_start_in_their_order(without_programs):
+    """XLA sorts a program by how early its operations can start, unless it is told not to."""
+    orders = []
+    for options in (_programs._IN_ORDER, {}):
+        without_programs.setattr(_programs, "_IN_ORDER", options)
+        without_programs.setattr(_programs, "_programs", OrderedDict())
+        deep()
+        ((_, call),) = [each for each in _programs._programs.items() if each[0][0] is run_chunk]
+        orders.append(call.as_text())
+    assert "is_scheduled=true" in orders[0]
+    assert orders[0] != orders[1]
+
+
+def test_a_version_of_xla_without_the_option_compiles_as_ever(without_programs):
+    expected = deep()
+    without_programs.setattr(_programs, "_IN_ORDER", {"xla_cpu_no_such_option": True})
+    without_programs.setattr(_programs, "_programs", OrderedDict())
+    found = deep()
+    assert found.compilations == 1
+    assert found.history["loss"].tolist() == expected.history["loss"].tolist()

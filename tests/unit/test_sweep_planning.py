@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import jaxgd
+from jaxgd._param_shapes import param_shapes
 from jaxgd.sweeps.cost import Workload, run_seconds, weights
 from jaxgd.sweeps.engine import Engines
 from jaxgd.sweeps.family import families
@@ -12,7 +13,6 @@ from jaxgd.sweeps.memory import footprint
 from jaxgd.sweeps.merging import merged
 from jaxgd.sweeps.padding import PaddedFamily
 from jaxgd.sweeps.plan import Planner
-from jaxgd.sweeps.shapes import shapes_of
 from jaxgd.sweeps.trial import Fold, Trial
 from jaxgd.training.objective import make_objective
 
@@ -49,9 +49,9 @@ def test_free_slots_are_charged_for_in_step_alone():
 
 def test_shapes_are_traced_once_a_structure():
     model = jaxgd.mlp([3, 5, 2], dropout=0.25)
-    assert shapes_of(model) == jax.eval_shape(model.init)
-    assert shapes_of(jaxgd.mlp([3, 5, 2], dropout=0.5)) is shapes_of(model)
-    assert shapes_of(jaxgd.mlp([3, 6, 2], dropout=0.5)) != shapes_of(model)
+    assert param_shapes(model) == jax.eval_shape(model.init)
+    assert param_shapes(jaxgd.mlp([3, 5, 2], dropout=0.5)) is param_shapes(model)
+    assert param_shapes(jaxgd.mlp([3, 6, 2], dropout=0.5)) != param_shapes(model)
     assert weights(model) == 3 * 5 + 5 * 2
 
 
@@ -82,7 +82,7 @@ def test_networks_are_compared_without_being_traced(monkeypatch):
     assert len(traced) <= len(alone)
 
 
-@pytest.mark.parametrize(("members", "form"), [(16, "sequential"), (1024, "vmap")])
+@pytest.mark.parametrize(("members", "form"), [(16, "sequential"), (1024, "map")])
 def test_a_few_short_runs_are_not_worth_a_program_of_many(members, form):
     """The program of one compiles sooner; a call for each of many costs more than that."""
     one = fold()

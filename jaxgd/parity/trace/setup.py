@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 
 from jaxgd import optimizers, random
 from jaxgd._checks import unknown_name
+from jaxgd._param_shapes import param_shapes
 from jaxgd._types import Params
 from jaxgd.keras_files.compiled import read_compiled
 from jaxgd.keras_files.errors import KerasFileError
@@ -125,7 +125,7 @@ def _cells(model: Model, optimizer: Optimizer, value: Any) -> dict[str, Any]:
 
 def optimizer_cells(model: Model, optimizer: Optimizer) -> dict[str, Cell]:
     """{where Keras keeps a variable of the optimizer: what stands there}."""
-    return cells(model, optimizer, jax.eval_shape(model.init))
+    return cells(model, optimizer, param_shapes(model))
 
 
 def _key(value: Any, model: Model) -> Any:
@@ -167,7 +167,7 @@ def params_at(recording: Recording, model: Model, step: int) -> Params:
 
 def shapes_of(model: Model) -> dict[str, Any]:
     """{path: shape and dtype} of a model's parameters."""
-    return named_leaves(jax.eval_shape(model.init))
+    return named_leaves(param_shapes(model))
 
 
 class _AtStart:
