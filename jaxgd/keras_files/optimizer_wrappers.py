@@ -204,6 +204,6 @@ def check_divided(optimizer: Optimizer, expected: Iterable[str], found: Iterable
         check_paths(dict.fromkeys(found), expected)
     except KerasFileError as error:
         raise KerasFileError(
-            f"optimizer: {error} Was a layer frozen, or set free, after compile? Keras drops such a state "
-            "with a warning. Compile again in Keras and save; load(path, training=False) leaves the state out."
+            f"optimizer: {error} Was a layer frozen, or set free, after compile? Keras drops such a state, "
+            "with a warning. Compile again in Keras and save; load(path, training=False) leaves it out."
         ) from error
