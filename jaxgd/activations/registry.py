@@ -6,6 +6,7 @@ backpropagation by hand uses. It is frozen and hashable, so that equal descripti
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from inspect import Parameter, signature
 from typing import Any, NamedTuple, TypeAlias
 
@@ -181,11 +182,17 @@ def _with_options(activation: Activation, options: dict[str, Any]) -> Activation
     return replace(activation, options=sorted_options(_hashable_options(activation.name, merged)))
 
 
+@lru_cache(maxsize=256)
+def _settings(function: Callable[..., Any]) -> dict[str, Parameter]:
+    """All arguments behind the first."""
+    return dict(list(signature(function).parameters.items())[1:])
+
+
 def _checked_options(
     name: str, function: Callable[..., Any], options: dict[str, Any]
 ) -> tuple[tuple[str, Hashable], ...]:
     """Options that the function has, without those that are its defaults."""
-    settings = dict(list(signature(function).parameters.items())[1:])
+    settings = _settings(function)
     for option in options:
         if option not in settings:
             known = ", ".join(settings) or "none"

@@ -217,6 +217,6 @@ def predicted(spec: tuple[Any, int], scalars: list[Array], params: Params, x: An
     return jax.tree.map(joined, jax.lax.map(one_batch, schedule))
 
 
-def model_scalars(model: Model) -> list[Array]:
-    """The layers' scalars as arrays: inputs of a program, not part of it."""
-    return [jnp.asarray(leaf, model.policy.params) for leaf in jax.tree.leaves(model)]
+def model_scalars(model: Model) -> list[Any]:
+    """The layers' scalars as arrays on the host: inputs of a program, not part of it."""
+    return [np.asarray(leaf, model.policy.params) for leaf in jax.tree.leaves(model)]
