@@ -174,8 +174,8 @@ def open_model(path: str) -> BareModel:
     """
     try:
         with precision_of(keras_files.dtype_of(path)):
-            *read, unread = keras_files.load_what_can_be_read(path)
-            found = BareModel(Path(path), *read)
+            model, params, training, unread = keras_files.load_what_can_be_read(path)
+            found = BareModel(Path(path), model, params, training)
     except keras_files.KerasFileError as error:
         raise ValueError(f"{path}: {error}") from error
     if unread:
