@@ -3,6 +3,7 @@
 import errno
 import glob
 import os
+import stat
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -22,14 +23,23 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A file to write, under a temporary name, that takes the place of `path` when the block ends well."""
+    """A file to write, under a temporary name, that takes the place of `path` when the block ends well.
+
+    As with `open`, a file that is there keeps its permissions, and a symbolic link goes on to lead to it.
+    Raises OSError for a pipe or a device, whose place a file must not take.
+    """
+    path = Path(os.path.realpath(path))
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise OSError(errno.EINVAL, "expected a file, got a pipe or a device", str(path))
+    if not path.parent.exists():  # the error of a temporary file would name that
+        raise FileNotFoundError(errno.ENOENT, "no such folder", str(path.parent))
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as stream:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
+        os.chmod(temporary, _permissions(path))
         os.replace(temporary, path)
     except BaseException:
         with suppress(FileNotFoundError):  # it has its name already
@@ -50,10 +60,13 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode())
 
 
-def _umask() -> int:
+def _permissions(path: Path) -> int:
+    """Those of the file that is there, else those of a new file."""
+    with suppress(FileNotFoundError):
+        return stat.S_IMODE(path.stat().st_mode)
     mask = os.umask(0)
     os.umask(mask)
-    return mask
+    return 0o666 & ~mask
 
 
 def _sync_folder(folder: Path) -> None:

@@ -33,7 +33,7 @@ def command(subject: str | None, quiet: bool, color: bool, as_json: bool) -> Non
             facts = _installation(output)
         elif Path(subject).is_dir():
             facts = _run(output, subject)
-        elif subject.lower().endswith((".keras", ".h5", ".hdf5")):
+        elif subject.lower().endswith((".keras", ".h5", ".hdf5", ".safetensors")):
             facts = _model(output, subject)
         else:
             facts = _table(output, subject)

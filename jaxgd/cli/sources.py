@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import click
 import numpy as np
 
 from jaxgd import data, keras_files, losses
@@ -173,9 +174,12 @@ def open_model(path: str) -> BareModel:
     """
     try:
         with precision_of(keras_files.dtype_of(path)):
-            found = BareModel(Path(path), *keras_files.load(path))
+            model, params, training, unread = keras_files.load_what_can_be_read(path)
+            found = BareModel(Path(path), model, params, training)
     except keras_files.KerasFileError as error:
         raise ValueError(f"{path}: {error}") from error
+    if unread:
+        click.echo(f"Note: {path}: {unread} Its training is left out.", err=True)
     shapes = tuple(found.model.input_shapes)
     if len(shapes) == 1 and len(shapes[0]) != 1:
         raise ValueError(f"{path}: expected a model of rows of features, got shape {list(shapes[0])}.")

@@ -1,5 +1,6 @@
 """From an estimator's parameters to what `fit` takes: network, optimizer, stopping, batch size, seed."""
 
+import math
 from typing import Any
 
 from sklearn.utils import check_random_state
@@ -82,7 +83,10 @@ def stopping_of(estimator: Any, score: str) -> EarlyStopping | None:
         return None
     else:
         tol, rules = estimator.tol, {"monitor": "loss"}
-    patience = check_integer("n_iter_no_change", estimator.n_iter_no_change, 1)
+    patience = estimator.n_iter_no_change
+    if patience == math.inf:  # scikit-learn's word for never: more epochs than there are
+        patience = check_integer("max_iter", estimator.max_iter, 1)
+    patience = check_integer("n_iter_no_change", patience, 1)
     return EarlyStopping(min_delta=check_real("tol", tol, 0.0), patience=patience, **rules)
 
 

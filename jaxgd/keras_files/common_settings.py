@@ -21,7 +21,10 @@ def common_dtype(root: Entry, entries_of: _EntriesOf) -> str:
     """
     policies = {_policy(each, where) for each, where in _dtypes(root, None, "", entries_of)}
     if len(policies) > 1:
-        raise KerasFileError(f"the layers' dtypes differ: {', '.join(sorted(policies))}.")
+        raise KerasFileError(
+            f"the layers' dtypes differ: {', '.join(sorted(policies))}. Build the model again in Keras with "
+            "one of them for all layers, give it the weights by set_weights, and save that."
+        )
     return policies.pop() if policies else "float32"
 
 

@@ -8,9 +8,27 @@ import jax
 import numpy as np
 
 from jaxgd._types import Params
+from jaxgd.graphs import Graph
+from jaxgd.keras_files.errors import KerasFileError
 from jaxgd.keras_files.reader import MAX_BYTES, dtype_of, load
 from jaxgd.keras_files.training import KerasTraining
+from jaxgd.model import Sequential
 from jaxgd.model_base import Model
+
+
+def load_what_can_be_read(
+    path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES
+) -> tuple[Sequential | Graph, Params, KerasTraining | None, str]:
+    """A model as `load` gives it; where its training alone cannot be read, without that, and why.
+
+    A loss of the user's own, say, is nothing that predictions need.
+
+    Raises: as `load`, for the rest of the file.
+    """
+    try:
+        return *load(path, max_bytes=max_bytes), ""
+    except KerasFileError as error:
+        return *load(path, training=False, max_bytes=max_bytes), str(error)
 
 
 def describe(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> str:
@@ -28,9 +46,9 @@ def facts(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> dict[s
     """
     is_double = dtype_of(path, max_bytes=max_bytes) == "float64"
     with jax.enable_x64(True) if is_double else nullcontext():
-        model, params, training = load(path, max_bytes=max_bytes)
+        model, params, training, unread = load_what_can_be_read(path, max_bytes=max_bytes)
         return {
-            "description": "\n".join([model.summary(), *_training_lines(training)]),
+            "description": "\n".join([model.summary(), *_training_lines(training, unread)]),
             "dtype": model.dtype,
             "inputs": [list(shape) for shape in model.input_shapes],
             "outputs": [list(shape) for shape in model.output_shapes],
@@ -38,6 +56,7 @@ def facts(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> dict[s
             "parameters": sum(int(np.size(leaf)) for leaf in jax.tree.leaves(params)),
             "trainable_parameters": _count_trained(model, params),
             "training": None if training is None else _training_facts(training),
+            "unread_training": unread or None,
         }
 
 
@@ -63,9 +82,9 @@ def _training_facts(training: KerasTraining) -> dict[str, Any]:
     }
 
 
-def _training_lines(training: KerasTraining | None) -> list[str]:
+def _training_lines(training: KerasTraining | None, unread: str) -> list[str]:
     if training is None:
-        return ["Not compiled."]
+        return [f"Compiled, but not readable: {unread}" if unread else "Not compiled."]
     names = _names(training.metrics)
     listed = ", ".join(names) if isinstance(names, list) else str(names)
     return [

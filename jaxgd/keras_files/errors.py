@@ -23,6 +23,17 @@ def failing_in(where: str) -> Iterator[None]:
         raise KerasFileError(f"{where}: {error}") from error
 
 
+@contextmanager
+def failing_in_training() -> Iterator[None]:
+    """What cannot be read of a model's training comes out with the way to read the model without it."""
+    try:
+        yield
+    except KerasFileError as error:
+        if "training=False" in str(error):
+            raise
+        raise KerasFileError(f"{error} load(path, training=False) leaves the training out.") from error
+
+
 def check_mapping(value: Any, where: str) -> dict[str, Any]:
     """`value`, if it is a JSON object."""
     if not isinstance(value, dict):

@@ -62,6 +62,15 @@ def _read_moments(value: Any, where: str) -> Any:
     return tuple(check_number(each, where) for each in check_list(value, where))
 
 
+def _read_factor(value: Any, where: str) -> float:
+    if isinstance(value, list):
+        raise KerasFileError(
+            f"{where}: expected one number for all features, got {shown(value)}. Take Normalization(mean=..."
+            ", variance=...) in Keras, which has one a feature, and save again."
+        )
+    return check_number(value, where)
+
+
 def _read_axis(value: Any, where: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or abs(value) > _LARGEST_AXIS:
         raise KerasFileError(f"{where}: expected an axis, got {shown(value)}.")
@@ -86,6 +95,7 @@ _SHARED_AXES = (
 _AXES = (_read_axes, described.plain)
 _FLAG = (check_flag, described.plain)
 _NUMBER = (check_number, described.plain)
+_FACTOR = (_read_factor, described.plain)
 _SEED = (_read_seed, described.plain)
 _MOMENTS = (_read_moments, described.plain)
 _ACTIVATION = (described.read_activation, described.write_activation)
@@ -157,7 +167,7 @@ FORMS: dict[str, Form] = {
         },
     ),
     "ActivityRegularization": Form(layers.ActivityRegularization, {"l1": _NUMBER, "l2": _NUMBER}),
-    "Rescaling": Form(layers.Rescaling, {"scale": _NUMBER, "offset": _NUMBER}),
+    "Rescaling": Form(layers.Rescaling, {"scale": _FACTOR, "offset": _FACTOR}),
     "Flatten": Form(layers.Flatten, {}, {"data_format": ("channels_last", None)}),
     **{
         each.__name__: Form(each, {})

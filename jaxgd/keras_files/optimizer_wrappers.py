@@ -16,6 +16,7 @@ from jaxgd.keras_files.errors import (
     failing_in,
     shown,
 )
+from jaxgd.keras_files.hdf5 import check_paths
 from jaxgd.keras_files.objects import Entry, make_entry, parse_entry
 from jaxgd.keras_files.optimizer_configs import checked_pattern, plain_ours, read_plain, write_plain
 from jaxgd.optimizers import Optimizer, OptimizerState
@@ -23,6 +24,8 @@ from jaxgd.optimizers.loss_scale import LossScaleOptimizer
 from jaxgd.optimizers.multi import MultiOptimizer
 from jaxgd.optimizers.schedule_free_adamw import ScheduleFreeAdamWRule
 
+INNER = "optimizer/inner_optimizer/"
+"""Where the state of the optimizer inside a LossScaleOptimizer stands."""
 _MAX_ROUTES = 100
 _STARTS_AT_ZERO = (
     "ScheduleFreeAdamW: where the file does not hold z, it starts at the parameters. Keras's fit of a model "
@@ -104,6 +107,18 @@ def _read_loss_scale(config: Mapping[str, Any], ours: Mapping[str, Any], where: 
         return optimizers.loss_scale(inner, scale, steps, name=name)
 
 
+def with_loss_scale(optimizer: Optimizer, dtype: str, paths: Iterable[str]) -> Optimizer:
+    """The LossScaleOptimizer that Keras's `compile` puts around the optimizer of a mixed_float16 model.
+
+    The file describes the optimizer inside alone; only the paths of its state tell of the other.
+    """
+    if isinstance(optimizer, LossScaleOptimizer) or dtype != "mixed_float16":
+        return optimizer
+    if not any(path.startswith(INNER) for path in paths):
+        return optimizer
+    return optimizers.loss_scale(optimizer, name="loss_scale_optimizer")
+
+
 def _read_multi(
     config: Mapping[str, Any], ours: Mapping[str, Any], where: str, prefix: str, paths: tuple[str, ...]
 ) -> Optimizer:
@@ -169,16 +184,26 @@ def notes_on(optimizer: Optimizer, written_by_keras: bool) -> tuple[str, ...]:
 
 
 def check_divided(optimizer: Optimizer, expected: Iterable[str], found: Iterable[str]) -> None:
-    """Raises if a file's state of a MultiOptimizer is of another division of the parameters than its keys'.
+    """Raises if a file's state is of other parameters than the model trains, or divided in another way.
 
     Args:
       optimizer: as it was read.
       expected, found: the paths of its state, and those in the file.
     """
-    if isinstance(optimizer, MultiOptimizer) and set(expected) != set(found):
+    expected, found = set(expected), set(found)
+    if expected == found:
+        return
+    if isinstance(optimizer, MultiOptimizer):
         keys = ", ".join(shown(key) for key in optimizer.settings["optimizers"])
         raise KerasFileError(
             f"optimizer: the state in the file is not that of the parameters which the keys {keys} match "
             "in a loaded model, where no model's name stands before a path; Keras drops such a state with a "
             "warning. load(path, training=False) leaves it out."
         )
+    try:
+        check_paths(dict.fromkeys(found), expected)
+    except KerasFileError as error:
+        raise KerasFileError(
+            f"optimizer: {error} Was a layer frozen, or set free, after compile? Keras drops such a state, "
+            "with a warning. Compile again in Keras and save; load(path, training=False) leaves it out."
+        ) from error

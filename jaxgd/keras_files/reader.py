@@ -15,13 +15,20 @@ from jaxgd.graphs import Graph
 from jaxgd.keras_files import keras2, legacy
 from jaxgd.keras_files.archive import CONFIG, METADATA, WEIGHTS, Archive
 from jaxgd.keras_files.compiled import lost_arguments, read_compiled
-from jaxgd.keras_files.errors import KerasFileError, check_mapping, failing_in, shown
+from jaxgd.keras_files.errors import KerasFileError, check_mapping, failing_in, failing_in_training, shown
 from jaxgd.keras_files.hdf5 import ArrayFile, check_paths, is_hdf5
 from jaxgd.keras_files.json_text import parse_json
 from jaxgd.keras_files.model_configs import read_model
+from jaxgd.keras_files.opening import opened, path_text
 from jaxgd.keras_files.optimizer_cells import KERAS_3, Cell, cells
 from jaxgd.keras_files.optimizer_state import check_cells, read_state
-from jaxgd.keras_files.optimizer_wrappers import check_divided, notes_on, read_optimizer
+from jaxgd.keras_files.optimizer_wrappers import (
+    INNER,
+    check_divided,
+    notes_on,
+    read_optimizer,
+    with_loss_scale,
+)
 from jaxgd.keras_files.training import KerasTraining
 from jaxgd.keras_files.weights import check_size, read_params, trained, variables
 from jaxgd.model import PRECISIONS, Sequential
@@ -29,11 +36,12 @@ from jaxgd.model_base import Model
 from jaxgd.optimizers import Optimizer
 
 MAX_BYTES = 2 * 2**30
+_SAFETENSORS = ".safetensors"
 _OPTIMIZER = "optimizer/"
 _NOT_OURS = ("metrics/",)
 """Arrays that tf.keras 2 keeps besides: what its metrics had counted."""
 
-_COPIES = ("optimizer/inner_optimizer/", "optimizer/optimizers/")
+_COPIES = (INNER, "optimizer/optimizers/")
 """What stands in `optimizer/vars` too; an older file has it only there."""
 
 
@@ -66,7 +74,7 @@ def load(
       KerasFileError: a damaged or hostile file, or one with a part that jaxgd does not have; the message
         names it. A ValueError.
       OSError: the file cannot be opened.
-      TypeError: `model` or `training` is something else.
+      TypeError: `path`, `model` or `training` is something else.
     Keras: `keras.models.load_model` and `Model.load_weights`, for the layers in `jaxgd.layers`, of files that
     Keras 3 or tf.keras 2 wrote. Predictions are equal to rounding; training goes on with the same state.
     """
@@ -74,12 +82,13 @@ def load(
         raise TypeError(f"model: expected a model of jaxgd, got {model!r}.")
     if not isinstance(training, bool | KerasTraining):
         raise TypeError(f"training: expected True, False or a KerasTraining, got {training!r}.")
-    with failing_in("the file"), open(path, "rb") as file, ExitStack() as stack:
-        if os.fspath(path).endswith(".safetensors"):
+    name = path_text(path)
+    with failing_in("the file"), opened(name) as file, ExitStack() as stack:
+        if name.endswith(_SAFETENSORS):
             from jaxgd.keras_files import safetensors_files
 
             given = _given(model, training)
-            return given, safetensors_files.read(path, given, max_bytes), None
+            return given, safetensors_files.read(name, given, max_bytes), None
         if not is_hdf5(file):
             return _read_archive(file, stack, model, training, max_bytes)
         arrays = stack.enter_context(ArrayFile(file, max_bytes))
@@ -95,7 +104,10 @@ def load(
 def _given(model: Sequential | Graph | None, training: bool | KerasTraining = False) -> Sequential | Graph:
     """The model that the caller must name for a file of weights alone."""
     if model is None:
-        raise KerasFileError("the file holds weights alone; say whose they are: load(path, model=model).")
+        raise KerasFileError(
+            "the file holds weights alone; say whose they are: load(path, model=model), or on the command "
+            "line jaxgd convert WEIGHTS NEW.keras --model MODEL.keras."
+        )
     if isinstance(training, KerasTraining):
         raise KerasFileError("a .safetensors file holds no optimizer; leave training out.")
     return model
@@ -120,7 +132,10 @@ def architecture(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) ->
 
     Raises: as `load`.
     """
-    with failing_in("the file"), open(path, "rb") as file:
+    name = path_text(path)
+    with failing_in("the file"), opened(name) as file:
+        if name.endswith(_SAFETENSORS):
+            _given(None)
         if not is_hdf5(file):
             archive = Archive(file, max_bytes)
             return _describe(parse_json(archive.read(CONFIG), CONFIG), None, *_metadata(archive)).model
@@ -144,7 +159,7 @@ def holds_state_alone(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTE
 
     Raises: as `load`.
     """
-    with failing_in("the file"), open(path, "rb") as file:
+    with failing_in("the file"), opened(path_text(path)) as file:
         if not is_hdf5(file):
             return False
         with ArrayFile(file, max_bytes) as arrays:
@@ -169,7 +184,17 @@ def _read_archive(
     config = parse_json(archive.read(CONFIG), CONFIG)
     described = _describe(config, config.get("compile_config") if training else None, *_metadata(archive))
     unpacked = stack.enter_context(archive.unpacked(WEIGHTS))
-    return _read(described, stack.enter_context(ArrayFile(unpacked, max_bytes)), max_bytes)
+    arrays = stack.enter_context(ArrayFile(unpacked, max_bytes))
+    return _read(_with_loss_scale(described, arrays), arrays, max_bytes)
+
+
+def _with_loss_scale(described: _Described, file: ArrayFile) -> _Described:
+    """The same with what Keras's `compile` puts around the optimizer of a mixed_float16 model."""
+    training = described.training
+    if training is None:
+        return described
+    optimizer = with_loss_scale(training.optimizer, described.model.dtype, file.shapes)
+    return described._replace(training=replace(training, optimizer=optimizer))
 
 
 def _describe(config: dict[str, Any], compiled: Any, version: Any, ours: Mapping[str, Any]) -> _Described:
@@ -179,7 +204,13 @@ def _describe(config: dict[str, Any], compiled: Any, version: Any, ours: Mapping
     model = read_model(config, ours.get("precision", "highest"))
     if not compiled:
         return _Described(model, None)
-    compiled = check_mapping(compiled, "compile_config")
+    with failing_in_training():
+        return _describe_training(model, config, check_mapping(compiled, "compile_config"), ours)
+
+
+def _describe_training(
+    model: Sequential | Graph, config: dict[str, Any], compiled: dict[str, Any], ours: Mapping[str, Any]
+) -> _Described:
     form = keras2.form_of(compiled.get("optimizer"))
     if form != KERAS_3:
         compiled = keras2.translated_compile(compiled)

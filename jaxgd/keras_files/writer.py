@@ -18,6 +18,7 @@ from jaxgd.keras_files.errors import KerasFileError, failing_in
 from jaxgd.keras_files.hdf5 import write_arrays
 from jaxgd.keras_files.json_text import dump_json
 from jaxgd.keras_files.model_configs import write_model
+from jaxgd.keras_files.opening import path_text
 from jaxgd.keras_files.optimizer_cells import cells
 from jaxgd.keras_files.optimizer_state import first_state, state_arrays
 from jaxgd.keras_files.optimizer_wrappers import write_optimizer, written_ours
@@ -58,7 +59,7 @@ def save(
       KerasFileError: a part of the model or the training that Keras's format has no place for (a function of
         the user's, an optax transformation, options of an activation that Keras has no layer for), parameters
         that are not the model's, or a name of another ending. Nothing is written then.
-      OSError: the folder cannot be written.
+      OSError: the folder cannot be written. TypeError: `path` is no path.
     Keras: `Model.save`. Not in Keras, and kept in the file's metadata, which Keras never reads: the precision
     of products, and an optimizer's `exclude_from_weight_decay` and `constants`. A float64 model trains in
     Keras as it does here only after `keras.config.set_floatx("float64")`.
@@ -74,9 +75,10 @@ def save(
     if isinstance(params, FitResult):
         training = None if training is None else training.after(params)
         params = params.params
+    name = path_text(path)
     with failing_in("model"):
-        content = _content(os.fspath(path), model, params, training, date_saved or datetime.datetime.now())
-    write_bytes(Path(path), content)
+        content = _content(name, model, params, training, date_saved or datetime.datetime.now())
+    write_bytes(Path(name), content)
 
 
 def _content(

@@ -1,6 +1,7 @@
 """Names that would be programs on a page: of columns, classes, files and folders, on every page there is."""
 
 import re
+import shutil
 
 import pytest
 from click.testing import CliRunner
@@ -23,10 +24,10 @@ def folder(tmp_path_factory):
     (folder / f"{EVIL}.csv").write_text(f"{EVIL},b,<b>target</b>\n{rows}")
     data, small = folder / f"{EVIL}.csv", ("--hidden", "4", "--epochs", "2", "--quiet")
     call("train", data, "--out", folder / f"run {EVIL}", *small)
-    call("train", data, "--out", folder / "other", *small)
+    shutil.copytree(folder / f"run {EVIL}", folder / "other")
     call("report", folder / f"run {EVIL}", folder / "other", "--out", folder / "compared.html")
     call("explain", folder / f"run {EVIL}", "--out", folder / "explained.html")
-    call("sweep", data, "--grid", "activation=relu,tanh", "--out", folder / "sweep", *small)
+    call("sweep", data, "--grid", "learning_rate=1e-3,1e-2", "--out", folder / "sweep", *small)
     call("report", folder / "sweep")
     return folder
 

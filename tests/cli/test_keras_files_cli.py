@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import shutil
+import zipfile
 
 import jax
 import numpy as np
@@ -21,16 +22,17 @@ FEATURES, CLASSES = 4, 3
 
 @pytest.fixture(scope="module")
 def shelf(tmp_path_factory):
-    """A trained model, and its weights alone."""
+    """A trained model, and its weights alone in both forms."""
     folder = tmp_path_factory.mktemp("shelf")
     model, result = trained(folder / "m.keras")
     jaxgd.save(folder / "w.weights.h5", model, result.params)
+    jaxgd.save(folder / "w.safetensors", model, result.params)
     return folder
 
 
 @pytest.fixture
 def here(tmp_path, monkeypatch, shelf):
-    """A folder of its own with those two files."""
+    """A folder of its own with those files."""
     for path in shelf.iterdir():
         shutil.copy(path, tmp_path)
     monkeypatch.chdir(tmp_path)
@@ -162,12 +164,37 @@ def test_another_learning_rate_is_taken_and_a_run_resumes(here):
         (("convert", "m.keras", "m.keras"), "is the file to read"),
         (("convert", "w.weights.h5", "n.keras"), "weights alone"),
         (("convert", "m.keras", "n.keras", "--model", "m.keras"), "model of its own"),
-        (("info", "w.weights.h5"), "weights alone"),
+        (("info", "w.weights.h5"), "jaxgd convert WEIGHTS NEW.keras --model"),
+        (("predict", "w.safetensors", "iris"), "weights alone"),
+        (("info", "w.safetensors"), "weights alone"),
+        (("convert", "m.keras", "none/m.keras"), "none: no such folder"),
     ],
 )
 def test_bad_input(here, arguments, message):
     assert message in call(*arguments, code=2).stderr
-    assert sorted(path.name for path in here.iterdir() if path.name != "runs") == ["m.keras", "w.weights.h5"]
+    left = sorted(path.name for path in here.iterdir() if path.name != "runs")
+    assert left == ["m.keras", "w.safetensors", "w.weights.h5"]
+
+
+def test_a_loss_of_the_users_own_keeps_nobody_from_the_model(here):
+    """Predictions, metrics and the description need none; going on with training does, and is refused."""
+    with zipfile.ZipFile("m.keras") as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    config = json.loads(members["config.json"])
+    own = {"module": "builtins", "class_name": "function", "config": "own", "registered_name": "function"}
+    config["compile_config"]["loss"] = own
+    with zipfile.ZipFile("own.keras", "w") as archive:
+        for name, content in {**members, "config.json": json.dumps(config).encode()}.items():
+            archive.writestr(name, content)
+    said = call("predict", "own.keras", "iris")
+    assert "unknown loss 'own'" in said.stderr
+    assert said.stdout == call("predict", "m.keras", "iris").stdout
+    found, expected = (facts("evaluate", name, "iris")["metrics"] for name in ("own.keras", "m.keras"))
+    assert found == expected
+    described = facts("info", "own.keras")
+    assert "unknown loss 'own'" in described["unread_training"]
+    assert described["training"] is None
+    assert "unknown loss 'own'" in call("train", "iris", "--from", "own.keras", code=2).stderr
 
 
 def test_convert_takes_the_state_of_an_optimizer_along(here):

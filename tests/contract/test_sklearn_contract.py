@@ -1,5 +1,6 @@
 """scikit-learn's own checks of estimators."""
 
+import jax
 import pytest
 from sklearn.utils.estimator_checks import check_estimator
 
@@ -9,6 +10,15 @@ from jaxgd.estimators.checks import EXPECTED_FAILED_CHECKS
 SETTINGS = {"hidden_layer_sizes": (8,), "learning_rate_init": 0.02, "max_iter": 100, "tol": None}
 
 
+@pytest.fixture
+def compiled_quickly(programs):
+    """Programs that XLA optimizes little: the checks are of what estimators do, and compile thirty each."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
+@pytest.mark.usefixtures("compiled_quickly")
 @pytest.mark.parametrize(
     "estimator",
     [MLPClassifier(**SETTINGS), MLPRegressor(**SETTINGS)],

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import os
 import random
 import stat
 import zipfile
@@ -64,9 +65,13 @@ def test_the_valid_file_loads(tmp_path, valid):
 
 def test_not_an_archive(tmp_path):
     path = tmp_path / "m.keras"
-    for content in (b"", b"PK\x03\x04", b"hello" * 100):
+    for content, message in (
+        (b"", "is empty"),
+        (b"PK\x03\x04", r"not a \.keras archive"),
+        (b"hello" * 100, r"not a \.keras archive"),
+    ):
         path.write_bytes(content)
-        with pytest.raises(KerasFileError, match=r"not a \.keras archive"):
+        with pytest.raises(KerasFileError, match=message):
             load(path)
     with h5py.File(path, "w") as file:
         file["x"] = 1
@@ -74,6 +79,19 @@ def test_not_an_archive(tmp_path):
         load(path)
     with pytest.raises(FileNotFoundError):
         load(tmp_path / "none.keras")
+
+
+def test_what_is_no_file_is_refused_at_once(tmp_path):
+    """A pipe that nobody writes to would be waited for, and a device read for ever."""
+    os.mkfifo(tmp_path / "pipe.keras")
+    for path in (tmp_path / "pipe.keras", "/dev/zero"):
+        with pytest.raises(KerasFileError, match="a pipe or a device"):
+            load(path)
+    with pytest.raises(IsADirectoryError):
+        load(tmp_path)
+    for nothing in (BytesIO(), 0, None):  # 0 would be an open file of the process
+        with pytest.raises(TypeError, match="path: expected the path"):
+            load(nothing)
 
 
 @pytest.mark.parametrize(
@@ -191,9 +209,10 @@ def _layer(config, index):
         (lambda c: c["config"].update(layers=[_layer(c, 0)]), "besides the input"),
         (lambda c: c["config"].update(layers=[_layer(c, 1)] * 2000), "1 to 1000 layers"),
         (lambda c: _layer(c, 1)["config"].update(dtype="float64"), "dtypes differ"),
+        (lambda c: _layer(c, 1)["config"].update(trainable=False), "frozen, or set free, after compile"),
         (lambda c: c.update(class_name="Functional"), "unknown setting 'build_input_shape'"),
         (lambda c: c["compile_config"].update(optimizer="Evil"), "'Evil' is not an optimizer"),
-        (lambda c: c["compile_config"].update(loss="evil"), "unknown loss"),
+        (lambda c: c["compile_config"].update(loss="evil"), "unknown loss.*training=False"),
         (lambda c: c["compile_config"].update(loss={"class_name": "Evil"}), "unknown loss"),
         (lambda c: c["compile_config"].update(metrics=["evil"]), "unknown metric"),
         (lambda c: c["compile_config"].update(loss_weights=["x"]), "loss_weights"),

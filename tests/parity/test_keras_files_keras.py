@@ -279,6 +279,24 @@ def test_keras_opens_mixed_precision(tmp_path, dtype):
     assert type(copy.optimizer).__name__ == "Adam"
 
 
+def test_what_compile_puts_around_an_optimizer_is_read(tmp_path):
+    """Keras's `compile` scales the loss of a mixed_float16 model, and its file does not say so."""
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        original = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+        original.compile("adam", "mse", run_eagerly=True)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    x = make_data()[0][:, :3]
+    original.train_on_batch(x, np.zeros((len(x), 2), "float32"))
+    original.save(tmp_path / "k.keras")
+    model, params, training = load(tmp_path / "k.keras")
+    assert training.optimizer.rule.class_name == "LossScaleOptimizer"
+    save(tmp_path / "m.keras", model, params, training)
+    copy = _open(tmp_path / "m.keras")
+    assert _same_variables(copy.optimizer.variables, original.optimizer.variables)
+
+
 def test_float64(tmp_path):
     """A float64 model is one in Keras too, also while Keras's own default is float32."""
     with jax.enable_x64(True):

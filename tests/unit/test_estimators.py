@@ -187,6 +187,11 @@ class TestStopping:
         estimator = classifier(tol=10.0, n_iter_no_change=4, max_iter=50).fit(X, Y)
         assert estimator.n_iter_ == 5  # the first epoch is the best, then four without an improvement of 10
 
+    def test_infinite_patience_never_stops_it(self):
+        with pytest.warns(ConvergenceWarning, match="max_iter=6"):
+            estimator = classifier(tol=10.0, n_iter_no_change=np.inf, max_iter=6).fit(X, Y)
+        assert estimator.n_iter_ == 6
+
     def test_a_warning_if_nothing_stopped_it(self):
         with pytest.warns(ConvergenceWarning, match="max_iter=3"):
             classifier(tol=1e-9).fit(X, Y)

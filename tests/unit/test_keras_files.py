@@ -369,6 +369,34 @@ def test_nothing_is_left_behind_by_a_write_that_fails(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_paths_of_every_kind(tmp_path):
+    model = jaxgd.mlp([3, 2])
+    params = model.init(0)
+    path = tmp_path / "ein Modell ü 层.keras"
+    for given in (path, str(path), os.fsencode(path), np.str_(path)):
+        save(given, model, params)
+        assert load(given)[0] == model
+        path.unlink()
+    with pytest.raises(TypeError, match="path: expected the path"):
+        save(BytesIO(), model, params)
+
+
+def test_a_file_written_anew_keeps_its_permissions_and_links(tmp_path):
+    model = jaxgd.mlp([3, 2])
+    path, link = tmp_path / "m.keras", tmp_path / "latest.keras"
+    save(path, model, model.init(0))
+    path.chmod(0o600)
+    link.symlink_to(path)
+    save(link, model, model.init(1))
+    assert link.is_symlink()
+    assert _equal(load(path)[1], model.init(1))
+    assert path.stat().st_mode & 0o777 == 0o600
+    os.mkfifo(tmp_path / "pipe.keras")
+    with pytest.raises(OSError, match="a pipe or a device"):
+        save(tmp_path / "pipe.keras", model, model.init(2))
+    assert (tmp_path / "pipe.keras").is_fifo()
+
+
 def test_describe(tmp_path):
     model, optimizer = _model(), optimizers.adam(0.5)
     params, state = _trained(model, optimizer)
