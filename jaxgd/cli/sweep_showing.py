@@ -100,7 +100,7 @@ def show_table(output: Output, folder: Path, table: SweepTable, best: Path | Non
         if status in statuses:
             output.line(f"{statuses.count(status)} members: {status}.")
     seconds = ", ".join(f"{name} {value:.2f}" for name, value in table.seconds.items())
-    output.line(f"Seconds: {seconds}; {table.compilations} programs compiled.")
+    output.line(f"Seconds: {seconds}; {table.compilations} programs compiled, by all lanes within the run.")
     output.line(f"Sweep folder: {folder}")
     if interrupted:
         output.line(f"Interrupted; go on with: jaxgd sweep --resume {folder}")
