@@ -10,6 +10,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+try:
+    import fcntl
+except ImportError:  # not a system that has it
+    fcntl = None
+
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file through a temporary name beside it: a reader sees the old content or the new one.
@@ -35,12 +40,13 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         raise FileNotFoundError(errno.ENOENT, "no such folder", str(path.parent))
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     try:
-        with os.fdopen(handle, "wb") as stream:
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.chmod(temporary, _permissions(path))
-        os.replace(temporary, path)
+        with _held(temporary):
+            with os.fdopen(handle, "wb") as stream:
+                yield stream
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.chmod(temporary, _permissions(path))
+            os.replace(temporary, path)
     except BaseException:
         with suppress(FileNotFoundError):  # it has its name already
             os.unlink(temporary)
@@ -52,12 +58,43 @@ def tidy(folder: Path, names: Iterable[str]) -> None:
     """Removes what a process that was killed while it wrote files of these names has left half done."""
     for name in names:
         for path in folder.glob(f".{glob.escape(name)}.*.tmp"):
-            path.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):
+                if not _is_being_written(path):
+                    path.unlink()
 
 
 def write_text(path: Path, text: str) -> None:
     """`write_bytes` of UTF-8."""
     write_bytes(path, text.encode())
+
+
+@contextmanager
+def _held(path: str) -> Iterator[None]:
+    """Inside the block, and no longer than this process lives, others see that the file is being written."""
+    if fcntl is None:
+        yield
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # some network file systems have no locks
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _is_being_written(path: Path) -> bool:
+    """Raises FileNotFoundError if it is gone."""
+    if fcntl is None:
+        return False
+    with path.open("rb") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+    return False
 
 
 def _permissions(path: Path) -> int:

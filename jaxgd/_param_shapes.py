@@ -20,4 +20,7 @@ def param_shapes(model: Any) -> Any:
 def _traced(structure: Any, x64: bool) -> Any:
     """Of any model of this structure: its scalars change no shape. JAX's draws take less long to trace."""
     model = jax.tree.unflatten(structure, [0.0] * structure.num_leaves)
-    return jax.eval_shape(lambda: model.init(jax.random.key(0)))
+    try:
+        return jax.eval_shape(lambda: model.init(jax.random.key(0)))
+    except Exception:  # an initializer of a user's that takes Keras's seeds alone
+        return jax.eval_shape(model.init)

@@ -3,20 +3,25 @@
 JAX's own cache does the same work, but does not tell how often it compiled and how long that took.
 """
 
+import os
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 
 from jaxgd import _one_kernel
 from jaxgd._types import PyTree
 
+T = TypeVar("T")
+
 _CAPACITY = 128
-_IN_ORDER: dict[str, str | bool] = {"xla_cpu_scheduler_type": "CPU_SCHEDULER_TYPE_MEMORY_OPTIMIZED"}
+_ORDER = "xla_cpu_scheduler_type"
+IN_ORDER: dict[str, str | bool] = {_ORDER: "CPU_SCHEDULER_TYPE_MEMORY_OPTIMIZED"}
 """XLA starts operations that do not wait for one another side by side, which takes longer than those of a
 small step do: 5-10-1 with Adam 5.4 us of two cores in place of 2.9 of one. Products still use all cores."""
+_TRACED = ("jax_default_matmul_precision", "jax_default_prng_impl", "jax_numpy_dtype_promotion")
 _programs: OrderedDict[Hashable, Callable[..., Any]] = OrderedDict()
 
 
@@ -48,7 +53,7 @@ def compiled(
     """
     leaves, treedef = jax.tree.flatten(arguments)
     types = tuple(_type_of(leaf) for leaf in leaves)
-    key = (function, static, treedef, types, donate, small, jax.config.read("jax_enable_x64"))
+    key = (function, static, treedef, types, donate, small, *_settings())
     if key in _programs:
         _programs.move_to_end(key)
         return Compiled(_programs[key], 0, 0.0)
@@ -58,21 +63,32 @@ def compiled(
     executable = _in_one_kernel(function, static, arguments, numbers) if small and alone else None
     if executable is None:
         jitted = jax.jit(function, static_argnums=0, donate_argnums=numbers)
-        executable = _compiled(jitted.lower(static, *arguments), alone)
+        lowered = jitted.lower(static, *arguments)
+        executable = in_order(lowered.compile) if alone else lowered.compile()
     _programs[key] = executable
     if len(_programs) > _CAPACITY:
         _programs.popitem(last=False)
     return Compiled(executable, 1, time.perf_counter() - start)
 
 
-def _compiled(lowered: jax.stages.Lowered, alone: bool) -> Callable[..., Any]:
-    """The executable; on a single CPU device its operations start in their order."""
-    if alone and jax.default_backend() == "cpu":
-        try:
-            return lowered.compile(compiler_options=_IN_ORDER)
-        except jax.errors.JaxRuntimeError:
-            pass  # perhaps a version of XLA that does not know the option
-    return lowered.compile()
+def in_order(call: Callable[[dict[str, str | bool] | None], T]) -> T:
+    """What `call` gives for the compiler's options by which operations start in their order.
+
+    They are None but on a CPU, where the user's XLA_FLAGS speak of it, or this version of XLA has no such.
+    """
+    if jax.default_backend() != "cpu" or _ORDER in os.environ.get("XLA_FLAGS", ""):
+        return call(None)
+    try:
+        return call(IN_ORDER)
+    except jax.errors.JaxRuntimeError as error:
+        if "No such compile option" not in str(error):
+            raise
+        return call(None)
+
+
+def _settings() -> tuple[Any, ...]:
+    """Of JAX, on which a program depends; `jax.jit` minds them by itself."""
+    return jax.config.read("jax_enable_x64"), *(getattr(jax.config, name) for name in _TRACED)
 
 
 def _in_one_kernel(

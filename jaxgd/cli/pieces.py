@@ -1,5 +1,6 @@
 """Predictions written as they come, piece by piece: CSV or Parquet, whole or not there at all."""
 
+import os
 import queue
 import sys
 import threading
@@ -28,7 +29,7 @@ def write_pieces(pieces: Iterator[Columns], out: str) -> tuple[int, list[str]]:
 
     if out == "-":
         return _write_csv(pieces, sys.stdout.buffer)
-    path = Path(out)
+    path = Path(os.path.realpath(out))
     tidy(path.parent, [path.name])
     with replacing(path) as stream:
         return (_write_parquet if out.lower().endswith(".parquet") else _write_csv)(pieces, stream)

@@ -92,13 +92,19 @@ def connect(
 def _check_counts(mine: int, me: int, timeout: float) -> None:
     """Raises HostsError, in all processes, unless all were told of as many as process 0 was."""
     client = _client()
-    client.key_value_set(f"jaxgd/processes/{me}", str(mine))
 
     def told(process: int) -> int:
         return int(client.blocking_key_value_get(f"jaxgd/processes/{process}", int(timeout * 1000)))
 
-    first = told(0)
-    others = {process: told(process) for process in range(1, first)}
+    try:
+        client.key_value_set(f"jaxgd/processes/{me}", str(mine))
+        first = told(0)
+        others = {process: told(process) for process in range(1, first)}
+    except RuntimeError as error:
+        reason = str(error).splitlines()[0]
+        raise HostsError(
+            f"connect: process {me} of {mine}: {reason}. Start all processes, each with its own process_id."
+        ) from error
     differing = [f"process {process} has {count}" for process, count in others.items() if count != first]
     if differing:
         raise HostsError(

@@ -11,6 +11,8 @@ import numpy as np
 from jaxgd._checks import check_integer, check_real, unknown_name, wrong
 
 SCALES = ("linear", "log")
+_MISSES = 1000
+"""Draws one after the other of what was drawn before, after which the rest is looked for."""
 MOST = 1_000_000
 """Values of an axis, combinations, members: more are a slip of the pen, and would fill the memory."""
 
@@ -57,6 +59,16 @@ class Range:
         number = self._at(share)
         return round(number) if self.whole else number
 
+    def drawn(self, share: float) -> float:
+        """The number that a draw of `share`, in [0, 1), means: whole numbers have even chances."""
+        if not self.whole:
+            return self.at(share)
+        low, high = round(self.low), round(self.high)
+        if self.scale == "linear":
+            return low + int(share * (high - low + 1))
+        lowest, highest = math.log(low - 0.5), math.log(high + 0.5)
+        return min(max(round(math.exp(lowest + share * (highest - lowest))), low), high)
+
     def _at(self, share: float) -> float:
         if share in (0.0, 1.0):
             return float(self.high if share else self.low)
@@ -64,7 +76,7 @@ class Range:
             number = self.low + share * (self.high - self.low)
         else:
             number = math.exp(math.log(self.low) + share * (math.log(self.high) - math.log(self.low)))
-        return float(f"{number:.12g}")
+        return number if self.whole else float(f"{number:.12g}")
 
 
 def log_range(low: float, high: float, count: int) -> tuple[float, ...]:
@@ -121,12 +133,28 @@ def random_search(space: Mapping[str, Any], count: int, seed: int = 0) -> list[d
         raise wrong("count", count, f"at most {there}, which are all combinations")
     draws = np.random.RandomState(seed)  # frozen by NumPy, as Generator's streams are not
     places: dict[tuple[float, ...], None] = {}  # keeps the order in which they were drawn
-    while len(places) < count:
-        places[tuple(_place(axis, draws.random_sample()) for axis in space.values())] = None
+    misses = 0
+    while len(places) < count and misses < _MISSES:
+        place = tuple(_place(axis, draws.random_sample()) for axis in space.values())
+        misses = misses + 1 if place in places else 0
+        places[place] = None
+    if len(places) < count:
+        places |= dict.fromkeys(_rest(space, places, draws)[: count - len(places)])
     return [
         {name: _value(axis, place) for (name, axis), place in zip(space.items(), each, strict=True)}
         for each in places
     ]
+
+
+def _rest(
+    space: Mapping[str, Any], drawn: Mapping[tuple[float, ...], None], draws: np.random.RandomState
+) -> list[tuple[float, ...]]:
+    """The few combinations that were not drawn yet, in any order."""
+    numbers = [_places(axis) for axis in space.values()]
+    if math.prod(len(each) for each in numbers) > MOST:
+        raise ValueError(f"count: expected fewer, as the ranges have hardly more than {len(drawn)} numbers.")
+    rest = [place for place in itertools.product(*numbers) if place not in drawn]
+    return [rest[number] for number in draws.permutation(len(rest))]
 
 
 def check_count(name: str, count: int) -> None:
@@ -144,7 +172,14 @@ def _choices(name: str, axis: Any) -> float:
 
 def _place(axis: Any, share: float) -> float:
     """A number of the range, or a place in the list."""
-    return axis.at(share) if isinstance(axis, Range) else int(share * len(axis))
+    return axis.drawn(share) if isinstance(axis, Range) else int(share * len(axis))
+
+
+def _places(axis: Any) -> range:
+    """All places of an axis; too many of a range of other than whole numbers."""
+    if not isinstance(axis, Range):
+        return range(len(axis))
+    return range(round(axis.low), round(axis.high) + 1) if axis.whole else range(MOST + 1)
 
 
 def _value(axis: Any, place: float) -> Any:

@@ -1,15 +1,18 @@
 """`train`: any step over a schedule of rows, as one compiled program."""
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
+from jax.extend.core import get_opaque_trace_state
 
 from jaxgd import _one_kernel
-from jaxgd._programs import compiled
+from jaxgd._programs import IN_ORDER, compiled, in_order
 from jaxgd._types import Array, PyTree
 from jaxgd.training.batching import take
 from jaxgd.training.state import TrainState
@@ -39,11 +42,12 @@ def train(step: Step, state: TrainState, data: PyTree, schedule: Any) -> tuple[T
         padded = _check_schedule(schedule, num_rows)
     if padded and not isinstance(data, Mapping):
         raise ValueError("schedule: -1 needs data to be a mapping, so that the batch can hold a row_mask.")
-    arguments = (state, data, jnp.asarray(schedule, jnp.int32))
-    if _is_traced(arguments):  # a transformation owns its buffers: there is nothing to donate
-        return _run((step, padded), *arguments)
-    small = _one_kernel.is_small(np.shape(schedule)[1], state.params)
-    return compiled(_run, (step, padded), arguments, donate=(0,), small=small).call(*arguments)
+    static, arguments = (step, padded), (state, data, jnp.asarray(schedule, jnp.int32))
+    if _is_inside_a_transformation():  # which owns the buffers: there is nothing to donate
+        return _run(static, *arguments)
+    if _one_kernel.is_small(np.shape(schedule)[1], state.params):
+        return compiled(_run, static, arguments, donate=(0,), small=True).call(*arguments)
+    return in_order(lambda options: (_run_in_order if options else _run_donating)(static, *arguments))
 
 
 def _run(
@@ -61,8 +65,20 @@ def _run(
     return jax.lax.scan(body, state, schedule)
 
 
-def _is_traced(tree: PyTree) -> bool:
-    return any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(tree))
+_run_donating = jax.jit(_run, static_argnums=0, donate_argnums=1)
+_run_in_order = jax.jit(_run, static_argnums=0, donate_argnums=1, compiler_options=IN_ORDER)
+
+
+def _is_inside_a_transformation() -> bool:
+    """Whether `jax.jit`, `jax.grad` or the like is at work: programs inside are not to be given options."""
+    return get_opaque_trace_state(convention="nnx") != _outside()
+
+
+@cache
+def _outside() -> Any:
+    """What a thread of its own sees, in which nothing else is at work."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(get_opaque_trace_state, "nnx").result()
 
 
 def _common_length(data: PyTree) -> int:

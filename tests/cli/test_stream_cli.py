@@ -210,8 +210,9 @@ def test_a_gap_in_rows_to_predict_leaves_no_half_a_file(parts, tmp_path):
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_predictions_that_are_interrupted_leave_nothing_and_a_killed_one_is_tidied_up(
-    tmp_path, ending, number
+    tmp_path, ending, number, monkeypatch
 ):
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's job in the background ignores it
     out, half = tmp_path / f"p.{ending}", tmp_path / f".p.{ending}.abcd.tmp"
     half.write_text("of a killed process")
 

@@ -216,7 +216,7 @@ def deep(optimizer="adam"):
 
 def test_the_order_in_which_operations_start_changes_no_bit(without_programs):
     in_order = deep()
-    without_programs.setattr(_programs, "_IN_ORDER", {})
+    without_programs.setattr(_programs, "IN_ORDER", {})
     without_programs.setattr(_programs, "_programs", OrderedDict())
     as_ever = deep()
     assert as_ever.compilations == 1
@@ -227,8 +227,8 @@ def test_the_order_in_which_operations_start_changes_no_bit(without_programs):
 def test_operations_of_a_step_start_in_their_order(without_programs):
     """XLA sorts a program by how early its operations can start, unless it is told not to."""
     orders = []
-    for options in (_programs._IN_ORDER, {}):
-        without_programs.setattr(_programs, "_IN_ORDER", options)
+    for options in (_programs.IN_ORDER, {}):
+        without_programs.setattr(_programs, "IN_ORDER", options)
         without_programs.setattr(_programs, "_programs", OrderedDict())
         deep()
         ((_, call),) = [each for each in _programs._programs.items() if each[0][0] is run_chunk]
@@ -239,7 +239,7 @@ def test_operations_of_a_step_start_in_their_order(without_programs):
 
 def test_a_version_of_xla_without_the_option_compiles_as_ever(without_programs):
     expected = deep()
-    without_programs.setattr(_programs, "_IN_ORDER", {"xla_cpu_no_such_option": True})
+    without_programs.setattr(_programs, "IN_ORDER", {"xla_cpu_no_such_option": True})
     without_programs.setattr(_programs, "_programs", OrderedDict())
     found = deep()
     assert found.compilations == 1

@@ -132,7 +132,7 @@ def test_the_command_line_says_how_many_there_are():
     assert "devices: expected at most 1" in found.output
     found = CliRunner().invoke(app, ["train", "iris", "--devices", "many"])
     assert found.exit_code == 2
-    assert "expected a number of devices, or auto" in found.output
+    assert "expected a number of at least 1, or auto" in found.output
 
 
 def test_a_forecast_takes_the_fewest_that_are_as_fast():

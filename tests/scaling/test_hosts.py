@@ -128,6 +128,15 @@ def test_other_numbers_of_processes_are_refused_in_all_of_them(monkeypatch):
     hosts._check_counts(3, 2, 1.0)
 
 
+def test_a_process_that_took_the_number_of_another(monkeypatch):
+    def taken(key, value):
+        raise RuntimeError(f"ALREADY_EXISTS: {key}")
+
+    monkeypatch.setattr(hosts, "_client", lambda: SimpleNamespace(key_value_set=taken))
+    with pytest.raises(HostsError, match=r"process 1 of 2: ALREADY_EXISTS.* each with its own process_id"):
+        hosts._check_counts(2, 1, 1.0)
+
+
 def test_a_coordinator_that_does_not_answer():
     with pytest.raises(HostsError, match=r"no answer from 127.0.0.1:\d+ within 1 s \(.+\). Start process 0"):
         hosts.connect(f"127.0.0.1:{free_port()}", 2, 1, timeout=1)

@@ -1,6 +1,7 @@
 """Blocks kept as they are trained on: the same rows, made again wherever a kept file is not whole."""
 
 import os
+import pickle
 
 import numpy as np
 import polars as pl
@@ -165,6 +166,10 @@ def test_text_is_kept_without_being_asked_for_as_long_as_the_stream_lives(folder
     expected = read(stream(folder, "label", rows_cache="off"))
     monkeypatch.setenv("JAXGD_CACHE", str(tmp_path / "cache"))
     source = stream(folder, "label")
+    source.expect_passes(1)
+    check_equal(read(source), expected)
+    assert not (tmp_path / "cache").exists(), "nobody will ask again"
+    source.expect_passes(2)
     check_equal(read(source), expected)
     places = parsed(monkeypatch)
     check_equal(read(source), expected)
@@ -185,9 +190,27 @@ def test_rows_that_cannot_be_kept_are_read_again(folder, tmp_path, monkeypatch, 
     if what == "no folder":
         (tmp_path / "cache").write_text("in the way")
     source = stream(folder, "label")
+    source.expect_passes(2)
     check_equal(read(source), expected)
     if what == "fails":
         os.ftruncate(source.passing._file.fileno(), 100)
     places = parsed(monkeypatch)
     check_equal(read(source), expected)
     assert places
+
+
+def test_a_copy_and_a_fork_of_a_stream_have_no_rows_of_it(folder, tmp_path, monkeypatch):
+    """Two processes would share one place in one file, and read each other's rows."""
+    monkeypatch.setenv("JAXGD_CACHE", str(tmp_path / "cache"))
+    source = stream(folder, "label")
+    source.expect_passes(2)
+    expected = read(source)
+    copy = pickle.loads(pickle.dumps(source))
+    places = parsed(monkeypatch)
+    check_equal(read(copy), expected)
+    assert len(places) == len(expected)
+    monkeypatch.setattr("jaxgd.data.streams.passing_rows.os.getpid", lambda: -1)
+    check_equal(read(source), expected)
+    assert len(places) == 2 * len(expected)
+    check_equal(read(source), expected)
+    assert len(places) == 2 * len(expected)

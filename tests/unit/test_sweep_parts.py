@@ -344,3 +344,24 @@ def test_parallel_lines_and_what_diverged_have_a_picture(tmp_path):
     )
     nothing = [member(0, math.nan, {"a": 1}, status="diverged")]
     assert sweep_picture(table(*nothing, axes=("a",)), "title").startswith(b"\x89PNG")
+
+
+def test_whole_numbers_are_drawn_with_even_chances():
+    drawn = [random_search({"epochs": Range(1, 3, whole=True)}, 1, seed)[0]["epochs"] for seed in range(600)]
+    assert all(150 < drawn.count(epochs) < 250 for epochs in (1, 2, 3))
+    assert {type(epochs) for epochs in drawn} == {int}
+
+
+@pytest.mark.parametrize(("span", "count"), [((1.0, 1.000000000001), 5), ((5.0, 5.000000000001, "log"), 5)])
+def test_a_range_with_too_few_numbers_for_a_search_is_refused(span, count):
+    with pytest.raises(ValueError, match=r"count: expected fewer, .* hardly more than \d numbers"):
+        random_search({"rate": Range(*span)}, count)
+
+
+def test_all_of_a_skewed_space_is_drawn():
+    space = {"units": Range(1, 3000, "log", whole=True)}
+    drawn = [each["units"] for each in random_search(space, 3000)]
+    assert sorted(drawn) == list(range(1, 3001))
+    assert [each["units"] for each in random_search(space, 2990)] == drawn[:2990]
+    huge = Range(10**13, 10**13 + 5, whole=True)
+    assert sorted(each["n"] - 10**13 for each in random_search({"n": huge}, 6)) == [0, 1, 2, 3, 4, 5]

@@ -93,3 +93,60 @@ def test_progress_is_shown_where_it_is_asked_for(capfd):
 def test_progress_that_is_neither_a_bool_nor_a_function_is_refused():
     with pytest.raises(TypeError, match="progress: expected True, False or a function"):
         jaxgd.fit(LINE, np.ones((4, 1)), np.ones((4, 1)), progress="yes")
+
+
+DATA = {"x": jnp.array([[1.0], [2.0]]), "y": jnp.array([[3.0], [2.0]])}
+
+
+def last_loss(objective, state, schedule=((0, 1), (0, 1))):
+    _, history = jaxgd.train(jaxgd.make_step(objective, "sgd"), state, DATA, jnp.array(schedule))
+    return history["loss"][-1]
+
+
+def scaled(factor, precision=None):
+    def loss(params, batch, key):
+        kernel = params["dense"]["kernel"]
+        y = jnp.dot(batch["x"], kernel)
+        return factor * ((y - batch["y"]) ** 2).mean()
+
+    return loss
+
+
+def test_train_inside_of_a_transformation():
+    """Whatever is traced may come by a closure as well as by an argument."""
+
+    def of(factor):
+        return last_loss(scaled(factor), jaxgd.TrainState.create(params=params(1.0), optimizer="sgd"))
+
+    alone = [float(of(factor)) for factor in (1.0, 2.0)]
+    np.testing.assert_allclose(jax.vmap(of)(jnp.array([1.0, 2.0])), alone, rtol=1e-6)
+    np.testing.assert_allclose(jax.jit(of)(2.0), alone[1], rtol=1e-6)
+    state = jaxgd.TrainState.create(params=params(1.0), optimizer="sgd")
+    times = jax.jit(lambda factor: factor * last_loss(scaled(1.0), state))
+    assert [float(times(1.0)), float(times(2))] == [alone[0], 2 * alone[0]]  # traced twice, with one state
+
+
+def test_train_minds_what_jax_is_told():
+    seen = []
+
+    def loss(params, batch, key):
+        seen.append(jax.config.jax_default_matmul_precision)
+        return scaled(1.0)(params, batch, key)
+
+    def run():
+        return float(last_loss(loss, jaxgd.TrainState.create(params=params(1.0), optimizer="sgd")))
+
+    for precision in ("bfloat16", "highest", "bfloat16"):
+        with jax.default_matmul_precision(precision):
+            compiled = run()
+    assert set(seen) == {"bfloat16", "highest"}
+    with jax.disable_jit():
+        assert run() == pytest.approx(compiled, rel=1e-6)
+
+
+def test_programs_of_fit_mind_what_jax_is_told():
+    count = []
+    for precision in ("highest", "default", "highest"):
+        with jax.default_matmul_precision(precision):
+            count.append(jaxgd.fit(LINE, DATA["x"], DATA["y"], optimizer="sgd", epochs=1).compilations)
+    assert count[1:] == [1, 0]

@@ -1,5 +1,6 @@
 """Rows of text kept while their stream is in use: in a file without a name, which no kill leaves behind."""
 
+import os
 import shutil
 import tempfile
 import threading
@@ -30,40 +31,49 @@ class PassingRows:
 
     Args:
       folder: on the disk that is to hold the file; it is made when the first block is kept.
+      writes: whether blocks are kept, or only read.
 
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     kept = PassingRows(Path(folder))
+    ...     kept = PassingRows(Path(folder), writes=True)
     ...     kept.write("a", {"x": np.arange(3.0)})
     ...     kept.read("a"), kept.read("b"), list(Path(folder).iterdir())
     ({'x': array([0., 1., 2.])}, None, [])
     """
 
     folder: Path
+    writes: bool = False
     _file: Any = None
+    _process: int = 0
     _size: int = 0
     _most: int = 0
     _blocks: dict[Hashable, list[_Array]] = field(default_factory=dict)
     _lock: Any = field(default_factory=threading.Lock)
 
+    def __reduce__(self) -> Any:
+        """A copy, in another process perhaps, begins with nothing."""
+        return PassingRows, (self.folder, self.writes)
+
     def read(self, key: Hashable) -> dict[str, Any] | None:
         """The arrays of a block, or None if it has to be made."""
         with self._lock:
+            if key not in self._blocks or self._process != os.getpid():  # a fork shares the place in a file
+                return None
             try:
                 return {each.name: self._array(each) for each in self._blocks[key]}
-            except KeyError:
-                return None
             except OSError:  # a disk that fails: nothing on it is believed any more
                 self._most = 0
                 self._blocks.clear()
                 return None
 
     def write(self, key: Hashable, rows: Mapping[str, Any]) -> None:
-        """Keep a block, if there is room for it."""
+        """Keep a block, if that is wanted and there is room for it."""
+        if not self.writes:
+            return
         arrays = {name: np.ascontiguousarray(rows[name]) for name in rows if rows[name] is not None}
         num_bytes = sum(array.nbytes for array in arrays.values())
         with self._lock:
             try:
-                if self._file is None:
+                if self._process != os.getpid():
                     self._open()
                 if self._size + num_bytes <= self._most:
                     self._blocks[key] = [self._put(name, array) for name, array in arrays.items()]
@@ -74,6 +84,8 @@ class PassingRows:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._file = tempfile.TemporaryFile(dir=self.folder, buffering=0)  # noqa: SIM115
         weakref.finalize(self, self._file.close)
+        self._process, self._size = os.getpid(), 0
+        self._blocks.clear()
         self._most = int(shutil.disk_usage(self.folder).free * SHARE)
 
     def _put(self, name: str, array: np.ndarray) -> _Array:
@@ -107,5 +119,5 @@ class PassingPart:
         return self.kept.read((self.part, block))
 
     def write(self, block: int, rows: Mapping[str, Any]) -> None:
-        """Keep a block, if there is room for it."""
+        """Keep a block, if that is wanted and there is room for it."""
         self.kept.write((self.part, block), rows)

@@ -44,8 +44,7 @@ class RowsCache:
     def write(self, block: int, rows: Mapping[str, Any]) -> None:
         """Keep a block; once that fails, a warning says why, and no more is tried.
 
-        What a killed run left of the block is removed. Should another run be writing it at this moment, that
-        one finds its file gone and goes on without.
+        What a killed run left of the block is removed.
         """
         arrays = {name: array for name, array in rows.items() if array is not None}
         if not self.writes:

@@ -86,6 +86,9 @@ def fit_stream(model: Model, rows: RowsOfRun, of_objective: Mapping[str, Any], r
     """Train on a source of rows. Raises as `fit`, and what the source raises."""
     rows.check()
     training, validating = rows.divided()
+    for source in (training, validating):
+        if isinstance(source, RowSource):
+            source.expect_passes(run.epochs - run.initial_epoch)
     template = first_row(training, ready_rows(model, rows.class_weight))
     objective = make_objective(model, targets=template["y"], **of_objective)
     template = ready_data(objective, template)

@@ -57,6 +57,10 @@ class RowSource(ABC):
         """
         return cut(self.read(0), 0, 1)
 
+    def expect_passes(self, count: int) -> None:
+        """Told before so many passes over the rows: a source may keep what it will be asked for again."""
+        return None
+
     @abstractmethod
     def describe(self) -> Mapping[str, Any]:
         """What the rows are, in plain values: a checkpoint of a run on other rows is refused by them."""
@@ -99,6 +103,9 @@ class Part(RowSource):
 
     def sample(self) -> Mapping[str, Any]:
         return self.source.sample()
+
+    def expect_passes(self, count: int) -> None:
+        self.source.expect_passes(count)
 
     def describe(self) -> Mapping[str, Any]:
         return {**self.source.describe(), "rows": [self.start, self.stop]}
