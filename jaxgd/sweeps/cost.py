@@ -25,8 +25,8 @@ from jaxgd.sweeps.family import Family
 class Rates:
     """Seconds, floating-point operations a second, bytes a second and bytes."""
 
-    step: float = 5e-6
-    layer: float = 1.7e-6
+    step: float = 6e-6
+    layer: float = 3.7e-6
     shared_step: float = 8.7e-6
     shared_layer: float = 2.9e-6
     written_step: float = 0.8e-6
