@@ -179,8 +179,7 @@ def open_model(path: str) -> BareModel:
     except keras_files.KerasFileError as error:
         raise ValueError(f"{path}: {error}") from error
     if unread:
-        reason = unread.removesuffix(" load(path, training=False) leaves the training out.")
-        click.echo(f"Note: {path}: {reason} Its training is left out.", err=True)
+        click.echo(f"Note: {path}: {unread} Its training is left out.", err=True)
     shapes = tuple(found.model.input_shapes)
     if len(shapes) == 1 and len(shapes[0]) != 1:
         raise ValueError(f"{path}: expected a model of rows of features, got shape {list(shapes[0])}.")

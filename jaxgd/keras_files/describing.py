@@ -9,7 +9,7 @@ import numpy as np
 
 from jaxgd._types import Params
 from jaxgd.graphs import Graph
-from jaxgd.keras_files.errors import KerasFileError
+from jaxgd.keras_files.errors import WITHOUT_TRAINING, KerasFileError
 from jaxgd.keras_files.reader import MAX_BYTES, dtype_of, load
 from jaxgd.keras_files.training import KerasTraining
 from jaxgd.model import Sequential
@@ -28,7 +28,7 @@ def load_what_can_be_read(
     try:
         return *load(path, max_bytes=max_bytes), ""
     except KerasFileError as error:
-        return *load(path, training=False, max_bytes=max_bytes), str(error)
+        return *load(path, training=False, max_bytes=max_bytes), str(error).removesuffix(WITHOUT_TRAINING)
 
 
 def describe(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> str:

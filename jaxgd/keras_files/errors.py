@@ -23,6 +23,10 @@ def failing_in(where: str) -> Iterator[None]:
         raise KerasFileError(f"{where}: {error}") from error
 
 
+WITHOUT_TRAINING = " load(path, training=False) leaves the training out."
+"""What to do about a training that cannot be read."""
+
+
 @contextmanager
 def failing_in_training() -> Iterator[None]:
     """What cannot be read of a model's training comes out with the way to read the model without it."""
@@ -31,7 +35,7 @@ def failing_in_training() -> Iterator[None]:
     except KerasFileError as error:
         if "training=False" in str(error):
             raise
-        raise KerasFileError(f"{error} load(path, training=False) leaves the training out.") from error
+        raise KerasFileError(f"{error}{WITHOUT_TRAINING}") from error
 
 
 def check_mapping(value: Any, where: str) -> dict[str, Any]:
